@@ -1,0 +1,63 @@
+# `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+INVENTORY ?= inventory/lab
+BIN := .venv/bin
+# Tools find each other, and the lab program, without an activated environment.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)/molecule/shared
+LAB := $(BIN)/python -m lab --inventory inventory/lab
+READY := .venv/.installed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1 $$3, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# Installs what this machine lacks, and says what; again when a lock file changed.
+$(READY): requirements/dev.txt requirements/uv.txt requirements/debian.txt
+	@requirements/install.sh
+
+demo: lab-up deploy ## boot the lab, deploy the platform and place an order: everything in one
+	@playbooks/ops/place-order.sh $(INVENTORY)
+	@playbooks/ops/what-next.sh
+
+test: lint unit ## everything that proves the platform: lint, unit tests, and Molecule on hosts of its own
+	@echo "== molecule test"
+	$(BIN)/molecule test
+
+lint: $(READY) ## check style and types of playbooks, roles and Python
+	@echo "== ruff"; ruff check; ruff format --check
+	@echo "== mypy"; mypy apps molecule/shared roles/rabbitmq/filter_plugins
+	@echo "== yamllint"; yamllint --strict .
+	@echo "== shellcheck"; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
+	@echo "== ansible-lint"; ansible-lint --offline --profile production
+
+unit: $(READY) ## run the tests that need no deployed platform; those of the lab boot guests of their own
+	@echo "== pytest"; pytest
+
+lab-up: $(READY) ## boot the hosts of inventory/lab
+	@$(LAB) up
+
+lab-down: $(READY) ## end them and delete their data
+	@$(LAB) down
+
+lab-status: $(READY) ## list them
+	@$(LAB) status
+
+ssh: $(READY) ## open a shell on a host of the lab: make ssh HOST=broker
+	@ansible-console --version >/dev/null; $(LAB) ssh $(HOST)
+
+deploy: $(READY) secrets release ## run playbooks/site.yml: make deploy INVENTORY=inventory/production
+	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml
+
+secrets: $(READY) ## generate the lab's missing secrets
+	@test -s inventory/lab/group_vars/all/secrets.yml || ansible-playbook playbooks/ops/secrets.yml
+
+release: $(READY) ## build the services into dist/, one archive per version
+	@$(BIN)/python apps/build_release.py
+
+lock: ## pin every Python dependency again, with hashes, to its newest version
+	@requirements/lock.sh
+
+.PHONY: help demo test lint unit lab-up lab-down lab-status ssh deploy secrets release lock

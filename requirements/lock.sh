@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Pins the lists *.in to *.txt, with hashes, for every Python from 3.11 on.
+set -euo pipefail
+cd "$(dirname "$0")"
+export UV_SYSTEM_CERTS=1
+uv=../.venv/bin/uv
+[[ -x $uv ]] || { python3 -m venv ../.venv; ../.venv/bin/python -m pip install --quiet --require-hashes --requirement uv.txt; }
+for list in uv app dev; do # dev includes app, pinned
+  "$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+    --custom-compile-command 'make lock' "$list.in" --output-file "$list.txt"
+  echo "requirements/$list.txt: $(grep -c '==' "$list.txt") packages"
+done
