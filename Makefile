@@ -19,8 +19,19 @@ $(READY): requirements/dev.txt requirements/uv.txt requirements/debian.txt
 	@requirements/install.sh
 
 demo: lab-up deploy ## boot the lab, deploy the platform and place an order: everything in one
-	@playbooks/ops/place-order.sh $(INVENTORY)
-	@playbooks/ops/what-next.sh
+	@$(BIN)/python playbooks/ops/place_order.py Linux
+	@echo "$$NEXT"
+
+define NEXT
+
+The lab stays up. What to do next, from this folder:
+  another order        .venv/bin/python playbooks/ops/place_order.py Linux Ansible
+  follow the journal   make ssh HOST=app1, then: sudo journalctl -fu order-processor
+  look at the queue    make ssh HOST=broker, then: sudo rabbitmqctl list_queues name messages consumers
+  all hosts at once    .venv/bin/ansible -i inventory/lab all -m ping
+  stop the lab         make lab-down
+endef
+export NEXT
 
 test: lint unit ## everything that proves the platform: lint, unit tests, and Molecule on hosts of its own
 	@echo "== molecule test"

@@ -1,0 +1,108 @@
+#!/usr/bin/env python
+"""Place an order over HTTP and show what the order processor's journal says about it.
+
+Usage: place_order.py [-i INVENTORY] [SKU ...]
+
+Needs the addresses of the inventory, a connection to the payment service (the inventory's
+platform_admin_networks) and SSH to the order processors' hosts. Exits with 1 when the order is
+refused or is not processed in time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from typing import Any
+
+import httpx
+
+PROCESSED_WITHIN_SECONDS = 30.0
+POLL_SECONDS = 0.1
+
+
+def payment_url(inventory: str) -> str:
+    """Return the base URL of the payment service's first host in the inventory."""
+    listing = subprocess.run(
+        ["ansible-inventory", "-i", inventory, "--list"], check=True, capture_output=True, text=True
+    )
+    hosts = json.loads(listing.stdout)
+    try:
+        host = hosts["payment"]["hosts"][0]
+        address = hosts["_meta"]["hostvars"][host]["ansible_host"]
+    except (KeyError, IndexError):
+        sys.exit(f"place_order: the inventory {inventory} has no group `payment` with a host")
+    return f"http://{address}:8084"
+
+
+def place(url: str, skus: list[str]) -> dict[str, Any]:
+    """Place one order for the given products, with shipping; return the service's answer."""
+    key = str(uuid.uuid4())
+    order = {
+        "sessionId": f"user-session-{key[:8]}",
+        "userId": "507f1f77bcf86cd799439011",
+        "items": [{"sku": sku, "quantity": count} for sku, count in Counter(skus).items()],
+        "shipping": {"method": "standard"},
+    }
+    print(f"$ curl {url}/payments -H 'Idempotency-Key: {key}' --json '{json.dumps(order)}'")
+    answer = httpx.post(f"{url}/payments", json=order, headers={"Idempotency-Key": key}, timeout=10)
+    print(f"{answer.status_code} {answer.text}\n")
+    if answer.status_code != httpx.codes.CREATED:
+        sys.exit(1)
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def wait_until_processed(url: str, order_id: str) -> float:
+    """Poll the order's state until it is `processed`; return the seconds that it took."""
+    start = time.monotonic()
+    while (elapsed := time.monotonic() - start) < PROCESSED_WITHIN_SECONDS:
+        state = httpx.get(f"{url}/orders/{order_id}", timeout=10).json().get("state")
+        if state == "processed":
+            return elapsed
+        time.sleep(POLL_SECONDS)
+    sys.exit(f"place_order: {order_id} is still {state} after {PROCESSED_WITHIN_SECONDS:.0f} s")
+
+
+def journal(inventory: str, order_id: str) -> dict[str, str]:
+    """Return the journal's lines about the order by host, of the hosts that have any."""
+    run = subprocess.run(
+        [
+            *("ansible", "-i", inventory, "order_processor", "--become"),
+            *("-m", "ansible.builtin.command"),
+            *("-a", f"journalctl --quiet --no-pager --output=cat ORDER_ID={order_id}"),
+        ],
+        env=os.environ
+        | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
+        | {"ANSIBLE_CALLBACKS_ENABLED": ""},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    hosts = json.loads(run.stdout)["plays"][0]["tasks"][0]["hosts"]
+    return {host: result["stdout"] for host, result in hosts.items() if result["stdout"]}
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description="Place an order and follow it.")
+    parser.add_argument("-i", "--inventory", default="inventory/lab")
+    parser.add_argument("skus", nargs="*", metavar="SKU", default=["Linux"])
+    arguments = parser.parse_args()
+
+    url = payment_url(arguments.inventory)
+    order_id = place(url, arguments.skus)["orderId"]
+    seconds = wait_until_processed(url, order_id)
+    for host, lines in journal(arguments.inventory, order_id).items():
+        print(f"{host}$ journalctl -u order-processor -o cat ORDER_ID={order_id}")
+        print(lines)
+    print(f"\n{order_id} was processed within {seconds:.1f} s of its answer.")
+
+
+if __name__ == "__main__":
+    main()
