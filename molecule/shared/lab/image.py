@@ -1,0 +1,108 @@
+"""The base images: root file systems built once and shared by all guests of all labs."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.apt import Archive, read_archive
+from lab.command import SYSTEM_PATH
+from lab.errors import ImageError
+from lab.paths import CACHE, locked
+from lab.progress import Progress
+
+CUSTOMIZE = Path(__file__).with_name("customize-image.sh")
+
+# What the distribution's cloud image has and roles may count on. Nothing that a role installs.
+CLOUD_PACKAGES = (
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "python3-apt",
+    "iproute2", "procps", "ca-certificates", "less",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one image is made: the Debian release and the packages on top of its minimal set."""
+
+    suite: str
+    packages: tuple[str, ...]
+
+
+RECIPES = {"debian-13": Recipe("trixie", CLOUD_PACKAGES)}
+
+
+def image_path(name: str, archive: Archive) -> Path:
+    """Return where the image of this name lives; the path changes whenever its recipe does."""
+    recipe = RECIPES[name]
+    parts = [
+        name, recipe.suite, recipe.packages, archive.sources(recipe.suite), archive.settings,
+        CUSTOMIZE.read_text(encoding="utf-8"),
+    ]  # fmt: skip
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return CACHE / f"{name}-{digest[:12]}"
+
+
+def find_images(names: Collection[str]) -> dict[str, Path]:
+    """Return the path of each image, built or not; ImageError names an unknown one."""
+    for name in names:
+        if name not in RECIPES:
+            known = ", ".join(sorted(RECIPES))
+            raise ImageError(f"lab_image {name!r} is unknown (images: {known})")
+    archive = read_archive()
+    return {name: image_path(name, archive) for name in names}
+
+
+def build_image(name: str, path: Path, progress: Progress) -> None:
+    """Build an image unless it is there; of two callers at once, one builds and one waits.
+
+    Appears under its final name only when complete.
+    """
+    if path.is_dir():
+        return
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with locked("image"):
+        if path.is_dir():
+            return
+        for abandoned in CACHE.glob("*.partial"):
+            shutil.rmtree(abandoned)
+        progress(f"building the base image {name}, once (about half a minute)")
+        partial = path.with_suffix(".partial")
+        try:
+            _bootstrap(RECIPES[name], partial, read_archive())
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        partial.rename(path)
+
+
+def prune_images(in_use: Collection[Path]) -> None:
+    """Delete images whose recipe is history and which no guest is made from."""
+    current = set(find_images(list(RECIPES)).values())
+    with locked("image"):
+        for path in CACHE.glob("*-*"):
+            if path.is_dir() and path not in current and path not in in_use:
+                shutil.rmtree(path)
+
+
+def _bootstrap(recipe: Recipe, target: Path, archive: Archive) -> None:
+    """Run mmdebstrap into `target`."""
+    # Its own PID namespace, bound to our life: when the lab is killed, so is all of the build.
+    argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"]
+    argv += ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase"]
+    argv += [f"--include={','.join(recipe.packages)}"]
+    argv += [f"--aptopt={setting}" for setting in archive.settings]
+    argv += [f"--customize-hook={CUSTOMIZE}", recipe.suite, str(target), "-"]
+    sources = archive.sources(recipe.suite)
+    done = subprocess.run(
+        argv, input=sources, text=True, capture_output=True, env={"PATH": SYSTEM_PATH}, check=False
+    )
+    if done.returncode != 0:
+        raise ImageError(
+            f"mmdebstrap could not build {target.stem}", done.stderr.splitlines()[-15:]
+        )
+    for file in [target / "etc/apt/sources.list", *(target / "etc/apt/sources.list.d").iterdir()]:
+        file.unlink(missing_ok=True)
+    (target / "etc/apt/sources.list.d/debian.sources").write_text(sources, encoding="utf-8")

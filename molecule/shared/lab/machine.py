@@ -1,0 +1,109 @@
+"""Boot, find, reboot and end a guest.
+
+What belongs to a guest is what is in its cgroup: no PID is recorded, so none can be stale.
+"""
+
+import os
+import select
+import signal
+import time
+from pathlib import Path
+
+from lab.command import run
+from lab.guest import console_log, root_directory
+from lab.network import namespace_path
+from lab.supervisor import Supervisor, supervisor_for
+
+# systemd's own signals to a guest's PID 1 (man systemd, SIGNALS).
+POWEROFF = signal.SIGRTMIN + 4
+REBOOT = signal.SIGRTMIN + 5
+NSPAWN_RUN = Path("/run/systemd/nspawn")
+
+
+class Machine:
+    """One guest as a running machine; all methods may be called from several threads."""
+
+    def __init__(self, lab: str, host: str, supervisor: Supervisor | None = None) -> None:
+        self._lab = lab
+        self._host = host
+        self._supervisor = supervisor or supervisor_for(lab)
+        self._name = f"lab-{lab}-{host}"
+
+    def start(self) -> None:
+        """Start a guest whose file system and network are there; returns before it has booted."""
+        console = console_log(self._lab, self._host)
+        argv = [
+            "systemd-nspawn", "--quiet", f"--directory={root_directory(self._lab, self._host)}",
+            f"--machine={self._name}", f"--hostname={self._host}", "--boot",
+            "--register=no", "--keep-unit", "--capability=CAP_NET_ADMIN",
+            f"--network-namespace-path={namespace_path(self._lab, self._host)}",
+            "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
+        ]  # fmt: skip
+        self._supervisor.start(self._host, argv, console)
+
+    def active(self) -> bool:
+        """Tell whether the guest runs, boots or reboots."""
+        return self._supervisor.active(self._host)
+
+    def leader(self) -> int | None:
+        """Return the PID (on this machine) of the guest's own PID 1, None where it does not run."""
+        for pid in self._supervisor.processes(self._host):
+            try:
+                status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            pids = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
+            if pids[2:] == ["1"]:  # after the label: its PID here, its PID in the guest
+                return pid
+        return None
+
+    def reboot(self, timeout: float) -> bool:
+        """Ask the guest to reboot and wait until its old PID 1 is gone; False if it is not."""
+        pid = self.leader()
+        return pid is None or _signal_and_wait({pid: REBOOT}, timeout)
+
+    def stop(self, grace: float) -> None:
+        """Power the guest off, hard when that takes more than `grace` seconds; idempotent."""
+        deadline = time.monotonic() + grace
+        pid = self.leader()
+        if pid is not None and _signal_and_wait({pid: POWEROFF}, grace):
+            # What ran the guest now tidies up and ends by itself.
+            rest = dict.fromkeys(self._supervisor.processes(self._host), 0)
+            _signal_and_wait(rest, deadline - time.monotonic())
+        while pids := self._supervisor.processes(self._host):
+            _signal_and_wait(dict.fromkeys(pids, signal.SIGKILL), 1)
+        self._supervisor.remove(self._host)
+        # nspawn removes these itself unless it was killed.
+        for leftover in NSPAWN_RUN.glob(f"*/{self._name}"):
+            if leftover.is_mount():
+                run(["umount", str(leftover)])
+            leftover.rmdir()
+
+
+def _signal_and_wait(signals: dict[int, int], timeout: float) -> bool:
+    """Send each process its signal (0: none) and wait until all ended; False after `timeout` s."""
+    deadline = time.monotonic() + timeout
+    handles = []
+    try:
+        for pid, number in signals.items():
+            try:
+                handle = os.pidfd_open(pid)
+            except ProcessLookupError:
+                continue
+            handles.append(handle)
+            if number:
+                _send(handle, number)
+        return all(
+            select.select([handle], [], [], max(0, deadline - time.monotonic()))[0]
+            for handle in handles
+        )
+    finally:
+        for handle in handles:
+            os.close(handle)
+
+
+def _send(handle: int, number: int) -> None:
+    try:
+        signal.pidfd_send_signal(handle, number)
+    except ProcessLookupError:
+        return
