@@ -1,0 +1,1 @@
+"""The SkillUpWorks platform: its services, and the messaging and runtime they share."""

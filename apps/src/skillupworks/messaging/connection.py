@@ -1,0 +1,109 @@
+"""Connections to the broker, and what their errors mean."""
+
+import socket
+from dataclasses import dataclass
+from typing import Self
+
+import pika
+from pika import exceptions as amqp
+from pika.adapters.blocking_connection import BlockingConnection
+from pika.exceptions import AMQPError
+
+from skillupworks.errors import BrokerRefusedError, BrokerUnavailableError
+from skillupworks.runtime.settings import BrokerSettings
+
+__all__ = ["CONNECTION_ERRORS", "Broker", "describe", "unavailable"]
+
+# What pika raises when the connection or channel is not, or no longer, there
+CONNECTION_ERRORS = (AMQPError, OSError)
+
+# A dead connection is noticed after at most 2 x (heartbeat + 5 s). That, and an attempt to
+# connect, must be shorter than systemd's watchdog (30 s), which is not fed meanwhile.
+HEARTBEAT_SECONDS = 8
+CONNECT_SECONDS = 5
+HANDSHAKE_SECONDS = 10
+# how long a publisher waits while the broker blocks publishers (memory or disk alarm)
+BLOCKED_SECONDS = 15
+
+ACCESS_REFUSED = 403
+NOT_ALLOWED = 530
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Address and credentials of the broker, and the name its connection list shows us by."""
+
+    hosts: tuple[str, ...]
+    port: int
+    user: str
+    password: str
+    vhost: str
+    client: str
+
+    def __repr__(self) -> str:
+        """Leave the password out, wherever this ends up."""
+        return f"Broker({self.user}@{','.join(self.hosts)}:{self.port}{self.vhost})"
+
+    @classmethod
+    def from_settings(cls, settings: BrokerSettings, client: str) -> Self:
+        """Take the broker's part of a service's settings."""
+        return cls(
+            hosts=settings.rabbitmq_hosts,
+            port=settings.rabbitmq_port,
+            user=settings.rabbitmq_user,
+            password=settings.rabbitmq_pass.get_secret_value(),
+            vhost=settings.rabbitmq_vhost,
+            client=client,
+        )
+
+    def connect(self, host: str) -> BlockingConnection:
+        """Return an open connection to `host`; the calling thread owns it.
+
+        Raises BrokerRefusedError when the broker does not let us in, BrokerUnavailableError when
+        it cannot be reached, both with a line that names the host.
+        """
+        parameters = pika.ConnectionParameters(
+            host=host,
+            port=self.port,
+            virtual_host=self.vhost,
+            credentials=pika.PlainCredentials(self.user, self.password),
+            heartbeat=HEARTBEAT_SECONDS,
+            socket_timeout=CONNECT_SECONDS,
+            stack_timeout=HANDSHAKE_SECONDS,
+            blocked_connection_timeout=BLOCKED_SECONDS,
+            client_properties={"connection_name": f"{self.client}@{socket.gethostname()}"},
+        )
+        try:
+            return BlockingConnection(parameters)
+        except CONNECTION_ERRORS as error:
+            raise unavailable(error, host, self.user) from error
+
+
+def unavailable(error: BaseException, host: str, user: str) -> BrokerUnavailableError:
+    """Return our error for one of pika's, with a line an operator can act on."""
+    if isinstance(error, amqp.ProbableAuthenticationError | amqp.AuthenticationError):
+        return BrokerRefusedError(
+            f"Access refused for user '{user}' at RabbitMQ {host}: Invalid credentials"
+        )
+    code = getattr(error, "reply_code", None)
+    if isinstance(error, amqp.ProbableAccessDeniedError) or code in (ACCESS_REFUSED, NOT_ALLOWED):
+        return BrokerRefusedError(
+            f"Access refused for user '{user}' at RabbitMQ {host}: {describe(error)}"
+        )
+    return BrokerUnavailableError(f"Unable to connect to RabbitMQ at {host}: {describe(error)}")
+
+
+def describe(error: BaseException) -> str:
+    """Return one line for an error of the client library."""
+    if isinstance(error, amqp.ConnectionClosed | amqp.ChannelClosed):
+        return f"{error.reply_text} ({error.reply_code})"
+    if isinstance(error, amqp.AMQPHeartbeatTimeout):
+        return "no heartbeat from the broker"
+    if isinstance(error, amqp.ConnectionBlockedTimeout):
+        return f"the broker has blocked publishers for {BLOCKED_SECONDS} s"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    inner = error.args[0] if error.args else None
+    if isinstance(inner, BaseException):
+        return describe(inner)
+    return str(inner or "") or type(error).__name__

@@ -1,0 +1,90 @@
+"""Settings from the environment, read once, with every error reported by its variable's name."""
+
+from typing import Any, TypeVar
+
+from annotated_types import Ge, Le
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from skillupworks.errors import ConfigurationError
+
+__all__ = ["BrokerSettings", "DatabaseSettings", "Settings", "load"]
+
+MAX_PORT = 65535
+
+
+class Settings(BaseSettings):
+    """Base of all settings: a field `some_port` is the variable SOME_PORT; empty means not set."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+
+class BrokerSettings(Settings):
+    """How to reach RabbitMQ."""
+
+    rabbitmq_host: str
+    rabbitmq_port: int = Field(default=5672, ge=1, le=MAX_PORT)
+    rabbitmq_user: str
+    rabbitmq_pass: SecretStr
+    rabbitmq_vhost: str = "/"
+
+    @field_validator("rabbitmq_host")
+    @classmethod
+    def _has_hosts(cls, value: str) -> str:
+        if not all(host.strip() for host in value.split(",")):
+            raise ValueError("must be a host name or several separated by commas")
+        return value
+
+    @property
+    def rabbitmq_hosts(self) -> tuple[str, ...]:
+        """The broker's hosts in the order in which they are tried."""
+        return tuple(host.strip() for host in self.rabbitmq_host.split(","))
+
+
+class DatabaseSettings(Settings):
+    """How to reach MySQL or MariaDB; a service gives its own default for the database's name."""
+
+    mysql_host: str
+    mysql_port: int = Field(default=3306, ge=1, le=MAX_PORT)
+    mysql_user: str
+    mysql_pass: SecretStr
+    mysql_database: str
+
+
+LoadedSettings = TypeVar("LoadedSettings", bound=Settings)
+
+
+def load(settings: type[LoadedSettings]) -> LoadedSettings:
+    """Read the environment; raise ConfigurationError with one line for each wrong variable."""
+    try:
+        return settings()
+    except ValidationError as error:
+        lines = [_line(settings, detail) for detail in error.errors(include_url=False)]
+        raise ConfigurationError(*lines) from None
+
+
+def _line(settings: type[Settings], detail: ErrorDetails) -> str:
+    name = str(detail["loc"][0])
+    field = settings.model_fields[name]
+    variable = name.upper()
+    if detail["type"] == "missing":
+        return f"{variable}: is required"
+    line = f"{variable}: {_expectation(field, detail)}"
+    # a secret's wrong value may be one slip away from the right one
+    return line if field.annotation is SecretStr else f"{line}, got {_shown(detail['input'])}"
+
+
+def _expectation(field: FieldInfo, detail: ErrorDetails) -> str:
+    low = next((item.ge for item in field.metadata if isinstance(item, Ge)), None)
+    high = next((item.le for item in field.metadata if isinstance(item, Le)), None)
+    if low is not None and high is not None:
+        return f"must be between {low} and {high}"
+    return detail["msg"].removeprefix("Value error, ")
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - whatever was in the environment
+    text = repr(value)
+    limit = 80
+    return text if len(text) <= limit else f"{text[:limit]}…"
