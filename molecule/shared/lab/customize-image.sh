@@ -25,9 +25,11 @@ printf 'LANG=C.UTF-8\n' > "$root/etc/locale.conf"
 printf 'LANG=C.UTF-8\n' > "$root/etc/default/locale"
 
 # The lab brings the host key; without this, each first boot would compute an RSA key.
-# Timers that download or rewrite things would disturb measurements; nobody sits at a console.
+# Timers that download or rewrite things would disturb measurements; nobody sits at a console;
+# the mounts are the kernel's business, not a guest's.
 for unit in sshd-keygen.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
-    e2scrub_all.timer fstrim.timer getty.target console-getty.service systemd-pstore.service; do
+    e2scrub_all.timer fstrim.timer getty.target console-getty.service systemd-pstore.service \
+    dev-hugepages.mount sys-fs-fuse-connections.mount; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 
@@ -37,3 +39,6 @@ cat > "$root/etc/systemd/system/ssh.service.d/lab.conf" <<'CONF'
 [Unit]
 After=systemd-user-sessions.service
 CONF
+
+# What a first boot does after an update of /usr (users, linker cache, catalog) is done already.
+touch -r "$root/usr" "$root/etc/.updated" "$root/var/.updated"

@@ -13,13 +13,15 @@ from lab.command import SYSTEM_PATH, run
 
 # nspawn's exit status for "the guest asked for a reboot": whoever runs nspawn starts it again.
 REBOOT_STATUS = 133
+# As on a host of its own, a guest's network settings (sysctl net.*) are its to change.
+NSPAWN_SETTING = "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network"
 
 # Arguments: the console's file, the cgroup directories, "--", the command.
 SHELL_START = f"""
 console=$1; shift
 while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit; shift; done; shift
 loop='while :; do "$@"; [ $? -eq {REBOOT_STATUS} ] || exit; done'
-exec env -i PATH={SYSTEM_PATH} setsid --fork sh -c "$loop" lab-guest "$@" \
+exec env -i PATH={SYSTEM_PATH} {NSPAWN_SETTING} setsid --fork sh -c "$loop" lab-guest "$@" \
     < /dev/null >> "$console" 2>&1
 """
 
@@ -109,6 +111,7 @@ class SystemdSupervisor:
             f"RestartForceExitStatus={REBOOT_STATUS}", f"SuccessExitStatus={REBOOT_STATUS}",
             "StartLimitIntervalSec=0", "TasksMax=infinity",
             f"StandardOutput=append:{console}", f"StandardError=append:{console}",
+            f"Environment={NSPAWN_SETTING}",
         ]  # fmt: skip
         options = [f"--property={setting}" for setting in properties]
         run(["systemd-run", "--quiet", "--collect", f"--unit={self._unit(host)}", *options, *argv])
