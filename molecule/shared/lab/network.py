@@ -126,10 +126,12 @@ def _create_namespace(lab: Lab, guest: Host) -> None:
     name = namespace_name(lab.name, guest.name)
     # An interface name holds 15 characters; the address is unique on this machine and fits.
     link = f"lab{int(guest.address):08x}"
+    # The same hardware address each time, or neighbours would send to the old one for a while.
+    hardware = "02:4c:" + guest.address.packed.hex(":")
     run(["ip", "netns", "add", name])
     run(
         ["ip", "-batch", "-"],
-        text=f"link add {link} type veth peer name eth0 netns {name}\n"
+        text=f"link add {link} type veth peer name eth0 address {hardware} netns {name}\n"
         f"link set {link} master {bridge_name(lab.name)} alias {lab.name}/{guest.name} up\n",
     )
     run(
