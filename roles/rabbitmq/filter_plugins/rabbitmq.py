@@ -20,22 +20,16 @@ def password_hash(password: str, user: str) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def definitions(
-    users: Iterable[Entry],
-    vhosts: Iterable[Entry],
-    exchanges: Iterable[Entry],
-    queues: Iterable[Entry],
-    bindings: Iterable[Entry],
-    policies: Iterable[Entry],
-) -> dict[str, list[dict[str, Any]]]:
+def definitions(lists: Mapping[str, Iterable[Entry]]) -> dict[str, list[dict[str, Any]]]:
     """Return the document that `rabbitmqctl import_definitions` takes.
 
-    The arguments are the role's variables of the same names, see its argument_specs.
-    Everything is durable, every queue is a quorum queue, and limits are left to policies.
+    `lists` holds the role's lists by name without the prefix: vhosts, users, exchanges, queues,
+    bindings, policies; see its argument_specs. Everything is durable, every queue is a quorum
+    queue, and limits are left to policies.
     """
-    users = list(users)
+    users = list(lists["users"])
     return {
-        "vhosts": [{"name": vhost["name"]} for vhost in vhosts],
+        "vhosts": [{"name": vhost["name"]} for vhost in lists["vhosts"]],
         "users": [
             {
                 "name": user["name"],
@@ -66,7 +60,7 @@ def definitions(
                 "internal": False,
                 "arguments": {},
             }
-            for exchange in exchanges
+            for exchange in lists["exchanges"]
         ],
         "queues": [
             {
@@ -76,7 +70,7 @@ def definitions(
                 "auto_delete": False,
                 "arguments": {"x-queue-type": "quorum"},
             }
-            for queue in queues
+            for queue in lists["queues"]
         ],
         "bindings": [
             {
@@ -87,7 +81,7 @@ def definitions(
                 "routing_key": binding["routing_key"],
                 "arguments": {},
             }
-            for binding in bindings
+            for binding in lists["bindings"]
         ],
         "policies": [
             {
@@ -98,7 +92,7 @@ def definitions(
                 "priority": policy.get("priority", 0),
                 "definition": dict(policy["definition"]),
             }
-            for policy in policies
+            for policy in lists["policies"]
         ],
     }
 
