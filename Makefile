@@ -1,7 +1,7 @@
 # `make help` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.DEFAULT_GOAL := help
+.DEFAULT_GOAL := all
 
 INVENTORY ?= inventory/lab
 BIN := .venv/bin
@@ -10,6 +10,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/molecule/shared
 LAB := $(BIN)/python -m lab --inventory inventory/lab
 READY := .venv/.installed
+
+all: $(READY) help
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-22s %s\n", $$1 $$3, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -71,4 +73,4 @@ release: $(READY) ## build the services into dist/, one archive per version
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: help demo test lint unit lab-up lab-down lab-status ssh deploy secrets release lock
+.PHONY: all help demo test lint unit lab-up lab-down lab-status ssh deploy secrets release lock
