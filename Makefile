@@ -59,7 +59,7 @@ lab-status: $(READY) ## list them
 	@$(LAB) status
 
 ssh: $(READY) ## open a shell on a host of the lab: make ssh HOST=broker
-	@ansible-console --version >/dev/null; $(LAB) ssh $(HOST)
+	@ssh -F /var/lib/skillupworks-lab/demo/ssh_config $(or $(HOST),$(error which host? make ssh HOST=broker))
 
 deploy: $(READY) secrets release ## run playbooks/site.yml: make deploy INVENTORY=inventory/production
 	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml
