@@ -19,6 +19,8 @@ CARRIED_OVER = re.compile(
     r"Acquire::(((http|https)::(\S+::)?Proxy)|Retries|Check-Valid-Until|Check-Date)", re.IGNORECASE
 )
 
+ONE_LINE_ENTRY = re.compile(r"deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)")
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -84,7 +86,7 @@ def _entries(etc_apt: Path) -> Iterator[_Entry]:
 def _one_line_entries(text: str) -> Iterator[_Entry]:
     """Read `deb [options] uri suite component…` lines."""
     for line in text.splitlines():
-        match = re.match(r"deb\s+(?:\[([^]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)", line.split("#")[0].strip())
+        match = ONE_LINE_ENTRY.match(line.split("#")[0].strip())
         if match:
             options, uri, suite, components = match.groups()
             keyring = re.search(r"signed-by=(\S+)", options or "", re.IGNORECASE)
@@ -99,7 +101,9 @@ def _deb822_entries(text: str) -> Iterator[_Entry]:
     for stanza in re.split(r"\n\s*\n", re.sub(r"\n[ \t]+", " ", without_comments)):
         pairs = (line.split(":", 1) for line in stanza.splitlines() if ":" in line)
         fields = {key.strip().lower(): value.strip() for key, value in pairs}
-        if fields.get("enabled", "yes").lower() == "no" or "deb" not in fields.get("types", "").split():
+        if fields.get("enabled", "yes").lower() == "no":
+            continue
+        if "deb" not in fields.get("types", "").split():
             continue
         for uri in fields.get("uris", "").split():
             yield _Entry(

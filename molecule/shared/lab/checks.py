@@ -43,25 +43,32 @@ def check_tools(tools: Mapping[str, str] = TOOLS) -> None:
         raise HostError(f"missing: {', '.join(missing)} (apt-get install {packages})")
 
 
-def check_resources(new_guests: int, starting: int, new_images: int, directory: Path) -> None:
-    """Raise HostError where `directory`'s disk or this machine's memory is too small.
+def check_disk(needed: Mapping[Path, int]) -> None:
+    """Raise HostError where a file system has less room than the bytes needed in its directories.
 
-    Disk is for guests and images still to be made, memory for guests still to be started.
+    Directories that do not exist yet count for the file system they will be made on.
     """
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
-    disk = shutil.disk_usage(existing).free
-    disk_needed = new_guests * GUEST_DISK + new_images * IMAGE_DISK
-    if disk < disk_needed:
+    wanted: dict[int, int] = {}
+    for directory, size in needed.items():
+        existing = next(path for path in (directory, *directory.parents) if path.exists())
+        device = existing.stat().st_dev
+        wanted[device] = wanted.get(device, 0) + size
+        free = shutil.disk_usage(existing).free
+        if free < wanted[device]:
+            raise HostError(
+                f"too little disk: {free // MIB} MiB free in {existing}, "
+                f"{wanted[device] // MIB} MiB needed"
+            )
+
+
+def check_memory(guests: int) -> None:
+    """Raise HostError where this machine's memory is too small to start this many guests."""
+    available = _available_memory()
+    needed = guests * GUEST_MEMORY
+    if available < needed:
         raise HostError(
-            f"too little disk: {disk // MIB} MiB free in {existing}, "
-            f"{disk_needed // MIB} MiB needed for {new_guests} hosts"
-        )
-    memory = _available_memory()
-    memory_needed = starting * GUEST_MEMORY
-    if memory < memory_needed:
-        raise HostError(
-            f"too little memory: {memory // MIB} MiB available, "
-            f"{memory_needed // MIB} MiB needed for {starting} hosts"
+            f"too little memory: {available // MIB} MiB available, "
+            f"{needed // MIB} MiB needed to start {guests} hosts"
         )
 
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from lab.checks import check_root
 from lab.errors import LabError
 from lab.inventory import Lab, read_lab
 from lab.operations import down, reboot, up
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        check_root()
         return _run(options, read_lab(options.inventory))
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

@@ -67,10 +67,12 @@ def create_guest(lab: Lab, host: Host, image: Path, public_key: str) -> None:
     """Make a guest's file system and record; a half-made one is thrown away first."""
     destroy_guest(lab.name, host.name)
     directory = guest_directory(lab.name, host.name)
+    # A guest's programs, some of them set-uid, are not for this machine's other users.
+    directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for part in ("upper", "work", "root"):
         (directory / part).mkdir(parents=True)
     _mount(directory, image)
-    host_key = _write_identity(directory / "root", lab, host, public_key)
+    host_key = _write_identity(directory / "root", host, public_key)
     record = GuestRecord(str(host.address), str(image), host_key)
     partial = directory / "guest.json.partial"
     partial.write_text(json.dumps(asdict(record), indent=2), encoding="utf-8")
@@ -109,7 +111,7 @@ def _mount(directory: Path, image: Path) -> None:
     run(["mount", "-t", "overlay", "-o", layers, "skillupworks-lab", str(directory / "root")])
 
 
-def _write_identity(root: Path, lab: Lab, host: Host, public_key: str) -> str:
+def _write_identity(root: Path, host: Host, public_key: str) -> str:
     """Write what makes this guest this host; return its public host key."""
     etc = root / "etc"
     (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n", encoding="ascii")

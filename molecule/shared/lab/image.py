@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from lab.errors import ImageError
 from lab.paths import CACHE, locked
 from lab.progress import Progress
 
+PARTIAL = ".partial"
+KEEP_SECONDS = 24 * 3600
 CUSTOMIZE = Path(__file__).with_name("customize-image.sh")
 
 # What the distribution's cloud image has and roles may count on. Nothing that a role installs.
@@ -62,14 +65,13 @@ def build_image(name: str, path: Path, progress: Progress) -> None:
     """
     if path.is_dir():
         return
-    CACHE.mkdir(parents=True, exist_ok=True)
+    CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
     with locked("image"):
         if path.is_dir():
             return
-        for abandoned in CACHE.glob("*.partial"):
-            shutil.rmtree(abandoned)
         progress(f"building the base image {name}, once (about half a minute)")
-        partial = path.with_suffix(".partial")
+        partial = path.with_suffix(PARTIAL)
+        shutil.rmtree(partial, ignore_errors=True)
         try:
             _bootstrap(RECIPES[name], partial, read_archive())
         except BaseException:
@@ -79,11 +81,15 @@ def build_image(name: str, path: Path, progress: Progress) -> None:
 
 
 def prune_images(in_use: Collection[Path]) -> None:
-    """Delete images whose recipe is history and which no guest is made from."""
-    current = set(find_images(list(RECIPES)).values())
+    """Delete what nobody needs: abandoned builds, and old images no guest is made from.
+
+    An image of another recipe stays for a day: another checkout may be about to use it.
+    """
+    keep = {*in_use, *find_images(list(RECIPES)).values()}
     with locked("image"):
         for path in CACHE.glob("*-*"):
-            if path.is_dir() and path not in current and path not in in_use:
+            old = time.time() - path.stat().st_ctime > KEEP_SECONDS
+            if path.suffix == PARTIAL or (old and path not in keep):
                 shutil.rmtree(path)
 
 

@@ -78,7 +78,7 @@ def parse_lab(hostvars: Mapping[str, Mapping[str, Any]]) -> Lab:
     try:
         subnet = ipaddress.IPv4Network(subnet_text)
     except ValueError as error:
-        raise InventoryError(f"lab_subnet {subnet_text!r} is not an IPv4 network: {error}") from None
+        raise InventoryError(f"lab_subnet is not an IPv4 network: {error}") from None
     if subnet.num_addresses < 4:  # noqa: PLR2004 - network, gateway, one host, broadcast
         raise InventoryError(f"lab_subnet {subnet} has no room for a gateway and a host")
     hosts = tuple(_host(host, variables, subnet) for host, variables in hostvars.items())
@@ -96,9 +96,7 @@ def parse_lab(hostvars: Mapping[str, Mapping[str, Any]]) -> Lab:
 def _host(name: str, variables: Mapping[str, Any], subnet: IPv4Network) -> Host:
     """Check one host's name and address."""
     if not HOST_NAME.fullmatch(name):
-        raise InventoryError(
-            f"host name {name!r} must be 1 to 40 small letters, digits and dashes"
-        )
+        raise InventoryError(f"host name {name!r} must be 1 to 40 small letters, digits and dashes")
     text = variables.get("ansible_host")
     if text is None:
         raise InventoryError(f"host {name}: ansible_host is missing")

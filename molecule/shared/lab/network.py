@@ -68,7 +68,9 @@ def check_subnet(lab: Lab) -> None:
             owner = device
             if device.startswith(BRIDGE_PREFIX):
                 owner = f"lab {device.removeprefix(BRIDGE_PREFIX)!r}"
-            raise HostError(f"lab_subnet {lab.subnet} is in use on this machine: {network} ({owner})")
+            raise HostError(
+                f"lab_subnet {lab.subnet} is in use on this machine: {network} ({owner})"
+            )
 
 
 def create_network(lab: Lab, guests: Iterable[Host]) -> None:

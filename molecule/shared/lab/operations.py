@@ -8,7 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from lab.checks import check_resources, check_root, check_tools
+from lab.checks import (
+    GUEST_DISK,
+    IMAGE_DISK,
+    check_disk,
+    check_memory,
+    check_tools,
+)
 from lab.errors import GuestError, LabError
 from lab.guest import (
     all_recorded_guests,
@@ -31,7 +37,7 @@ from lab.network import (
     remove_guest_network,
     remove_network,
 )
-from lab.paths import STATE, lab_directory, locked
+from lab.paths import CACHE, STATE, lab_directory, locked
 from lab.progress import Progress
 from lab.ssh import ensure_key, wait_for_login, write_client_files
 from lab.supervisor import supervisor_for
@@ -48,7 +54,6 @@ def up(lab: Lab, progress: Progress, boot_timeout: float) -> None:
     Stopped ones start with the data they have. `boot_timeout` is in seconds and for each host.
     On an error nothing that this call made stays.
     """
-    check_root()
     check_tools()
     with locked(f"lab-{lab.name}"):
         check_subnet(lab)
@@ -57,7 +62,8 @@ def up(lab: Lab, progress: Progress, boot_timeout: float) -> None:
         stopped = [host for host in lab.hosts if not Machine(lab.name, host.name).active()]
         new = [host for host in stopped if read_record(lab.name, host.name) is None]
         to_build = [name for name, path in images.items() if not path.is_dir()]
-        check_resources(len(new), len(stopped), len(to_build), STATE)
+        check_disk({STATE: len(new) * GUEST_DISK, CACHE: len(to_build) * IMAGE_DISK})
+        check_memory(len(stopped))
         try:
             for name, path in images.items():
                 build_image(name, path, progress)
@@ -72,7 +78,6 @@ def up(lab: Lab, progress: Progress, boot_timeout: float) -> None:
 
 def down(lab: str, progress: Progress) -> None:
     """Power off and delete everything of a lab, whatever state it is in; idempotent."""
-    check_root()
     check_tools({"ip": "iproute2", "nft": "nftables"})
     with locked(f"lab-{lab}"):
         count = _remove(lab, STOP_GRACE)
@@ -81,7 +86,6 @@ def down(lab: str, progress: Progress) -> None:
 
 def reboot(lab: Lab, name: str, progress: Progress, boot_timeout: float) -> None:
     """Reboot one host and wait until SSH answers again: same address, same data."""
-    check_root()
     host = lab.host(name)
     with locked(f"lab-{lab.name}"):
         machine = Machine(lab.name, name)
@@ -96,9 +100,7 @@ def reboot(lab: Lab, name: str, progress: Progress, boot_timeout: float) -> None
         _await_login(lab, host, progress, boot_timeout)
 
 
-def _start(
-    lab: Lab, stopped: list[Host], new: list[Host], images: Mapping[str, Path]
-) -> None:
+def _start(lab: Lab, stopped: list[Host], new: list[Host], images: Mapping[str, Path]) -> None:
     """Start guests that do not run, in parallel; creates those that are new."""
     public_key = ensure_key(lab.name)
     create_network(lab, stopped)

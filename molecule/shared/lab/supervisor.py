@@ -85,7 +85,9 @@ class ShellSupervisor:
     def hosts(self) -> set[str]:
         """See Supervisor."""
         labs = [top / self._lab for top in self._tops]
-        return {path.name for lab in labs if lab.is_dir() for path in lab.iterdir() if path.is_dir()}
+        return {
+            path.name for lab in labs if lab.is_dir() for path in lab.iterdir() if path.is_dir()
+        }
 
     def close(self) -> None:
         """See Supervisor."""
@@ -144,4 +146,6 @@ class SystemdSupervisor:
         return f"{self._prefix}{host}.service"
 
     def _show(self, host: str, setting: str) -> str:
-        return run(["systemctl", "show", f"--property={setting}", "--value", self._unit(host)]).strip()
+        return run(
+            ["systemctl", "show", f"--property={setting}", "--value", self._unit(host)]
+        ).strip()
