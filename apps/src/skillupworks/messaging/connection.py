@@ -103,7 +103,8 @@ def describe(error: BaseException) -> str:
         return f"the broker has blocked publishers for {BLOCKED_SECONDS} s"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    inner = error.args[0] if error.args else None
+    # the connection workflow wraps what happened, in an attribute or as the first argument
+    inner = getattr(error, "exception", None) or (error.args[0] if error.args else None)
     if isinstance(inner, BaseException):
         return describe(inner)
     return str(inner or "") or type(error).__name__

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from uuid import uuid4
 
 __all__ = ["Delivery", "Outcome", "Outgoing"]
 
@@ -18,7 +19,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Delivery:
-    """One delivery of a message. `message_id` is None when the publisher did not set one."""
+    """One delivery of a message.
+
+    `message_id` is None when the publisher did not set one. `token` is this delivery's own: a
+    redelivery of the same message has another.
+    """
 
     body: bytes
     message_id: str | None = None
@@ -29,6 +34,7 @@ class Delivery:
     exchange: str = ""
     routing_key: str = ""
     redelivered: bool = False
+    token: str = field(default_factory=lambda: uuid4().hex)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Worker:
         self._stopping = False
         self._attempt_began: float | None = None
         self.processed = 0
-        self.trouble: str | None = None
+        self._trouble: str | None = None
         self.crash: BaseException | None = None
         self.done = Event()
         self._thread = Thread(target=self._run, name="worker", daemon=True)
@@ -80,6 +80,10 @@ class Worker:
         """Finish the attempt at work, leave everything else; `done` is set afterwards."""
         self._stopping = True
         self._tickets.put(None)
+
+    def trouble(self) -> str | None:
+        """Return why a message is kept and tried again, or None."""
+        return self._trouble
 
     def busy_seconds(self) -> float:
         """Return for how long the present attempt has run; 0 between attempts."""
@@ -114,8 +118,9 @@ class Worker:
                     if self._attempt(delivery, attempts):
                         break
                 if ticket.session.over.wait(attempts.backoff.next_pause()):
+                    self._trouble = None
                     return
-        self.trouble = None
+        self._trouble = None
         ticket.session.acknowledge(ticket.tag)
 
     def _attempt(self, delivery: Delivery, attempts: _Attempts) -> bool:
@@ -150,7 +155,7 @@ class Worker:
         """Log a failure when it is new for this message, and not on each attempt."""
         attempts.first_failed_at = attempts.first_failed_at or datetime.now(UTC)
         problem = str(error) or type(error).__name__
-        self.trouble = problem
+        self._trouble = problem
         if problem == attempts.last_problem:
             return
         attempts.last_problem = problem

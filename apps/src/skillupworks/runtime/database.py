@@ -1,15 +1,26 @@
 """Connections to MySQL and MariaDB: one engine per process, made at start, not at import."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from skillupworks.errors import StoreUnavailableError
 from skillupworks.runtime.settings import DatabaseSettings
 
-__all__ = ["UNAVAILABLE", "create_engine", "describe", "is_duplicate_key"]
+__all__ = ["create_engine", "describe", "is_duplicate_key", "transaction"]
 
-# What says "the database is away or busy, try again later", and not "this data is wrong"
-UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeoutError)
+# What says "the database is away, busy or not ready", and not "this data is wrong". A missing
+# table or grant (ProgrammingError) is one of them: it is there once the deployment is complete.
+UNAVAILABLE = (OperationalError, InterfaceError, ProgrammingError, PoolTimeoutError)
 
 DUPLICATE_KEY = 1062
 
@@ -53,6 +64,20 @@ def create_engine(settings: DatabaseSettings, *, pool_size: int) -> sa.Engine:
             ),
         },
     )
+
+
+@contextmanager
+def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Commit at the end, roll back on an error; StoreUnavailableError for what a retry may cure.
+
+    When the commit itself fails, it may have taken effect or not: only an idempotent transaction
+    may be tried again.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except UNAVAILABLE as error:
+        raise StoreUnavailableError(f"MySQL: {describe(error)}") from error
 
 
 def is_duplicate_key(error: IntegrityError) -> bool:

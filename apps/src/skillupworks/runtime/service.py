@@ -1,0 +1,113 @@
+"""The command line and life of a service: check, migrate or serve, and what status it ends with."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from types import FrameType
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import structlog
+
+from skillupworks.errors import ConfigurationError, SkillUpWorksError
+from skillupworks.runtime import logging
+from skillupworks.runtime.database import describe
+from skillupworks.runtime.settings import Settings, load
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+
+__all__ = ["Service", "run", "wait_for_stop"]
+
+log = structlog.get_logger()
+
+# systemd does not restart a unit that ends with it (RestartPreventExitStatus=78)
+EX_CONFIG = os.EX_CONFIG
+
+ServiceSettings = TypeVar("ServiceSettings", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Service(Generic[ServiceSettings]):
+    """A service, as its module describes it.
+
+    `check` raises ConfigurationError for what settings alone cannot tell (a file's content).
+    `migrate` brings the schema up to date and returns the line to print. `serve` runs until it
+    is told to stop.
+    """
+
+    name: str
+    description: str
+    settings: type[ServiceSettings]
+    check: Callable[[ServiceSettings], None]
+    migrate: Callable[[ServiceSettings], str]
+    serve: Callable[[ServiceSettings], None]
+
+
+def run(service: Service[ServiceSettings]) -> int:
+    """Do what the command line says and return the exit status: 0, 1, or 78 for wrong settings."""
+    options = _parse(service)
+    logging.configure(service.name)
+    try:
+        settings = load(service.settings)
+        service.check(settings)
+        if options.check_config:
+            sys.stdout.write("configuration ok\n")
+        elif options.migrate:
+            sys.stdout.write(service.migrate(settings) + "\n")
+        else:
+            service.serve(settings)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            _say(problem, plain=options.check_config or options.migrate)
+        return EX_CONFIG
+    except (SkillUpWorksError, OSError) as error:
+        _say(f"Error: {error}", plain=options.migrate)
+        return 1
+    except Exception as error:
+        if not options.migrate:
+            raise  # logged with its traceback
+        _say(f"Error: {describe(error)}", plain=True)
+        return 1
+    return 0
+
+
+def wait_for_stop(stop: Callable[[], None], ended: "SimpleQueue[str]") -> None:
+    """Call `stop` at SIGTERM or SIGINT, and return once somebody puts into `ended`.
+
+    Belongs to the main thread. The handler only puts into a SimpleQueue, which is reentrant; any
+    lock it took could be held by the code it interrupts.
+    """
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        ended.put(signal.Signals(number).name)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    while (event := ended.get()) in ("SIGTERM", "SIGINT"):
+        log.info(f"Stopping: {event}")
+        stop()
+
+
+def _parse(service: Service[ServiceSettings]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=service.name, description=service.description)
+    parser.add_argument("--version", action="version", version=version("skillupworks"))
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument(
+        "--check-config", action="store_true", help="say whether the service would start, and exit"
+    )
+    action.add_argument(
+        "--migrate", action="store_true", help="bring the database's schema up to date, and exit"
+    )
+    return parser.parse_args()
+
+
+def _say(line: str, *, plain: bool) -> None:
+    """Print for the person at the command line, log for everybody else."""
+    if plain:
+        sys.stderr.write(line + "\n")
+    else:
+        log.error(line)

@@ -1,0 +1,145 @@
+"""The service payment: takes orders over HTTP, and relays them to the broker."""
+
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from pydantic import Field
+
+from skillupworks.messaging.connection import Broker
+from skillupworks.messaging.publisher import Publisher
+from skillupworks.reliability.relay import Relay, RelayMetrics
+from skillupworks.runtime.database import create_engine
+from skillupworks.runtime.health import Readiness
+from skillupworks.runtime.migrations import migrate
+from skillupworks.runtime.notify import Notifier, Watchdog
+from skillupworks.runtime.service import Service, run
+from skillupworks.runtime.settings import MAX_PORT, BrokerSettings, DatabaseSettings
+from skillupworks.shop.checkout import Checkout
+from skillupworks.shop.payment_api import create_app
+from skillupworks.shop.payment_store import OUTBOX, SCRIPTS, SqlPaymentStore
+from skillupworks.shop.products import load_products
+
+__all__ = ["PaymentSettings", "main"]
+
+log = structlog.get_logger()
+
+NAME = "payment"
+
+# as many requests use the database at once; the others wait for a connection
+POOL_SIZE = 10
+# requests that are being answered at a stop may take this long
+GRACE_SECONDS = 15
+
+
+class PaymentSettings(BrokerSettings, DatabaseSettings):
+    """The environment of payment."""
+
+    mysql_database: str = "payments"
+    mysql_orders_database: str = "orders"
+    http_listen: str = "127.0.0.1"
+    http_port: int = Field(default=8084, ge=1, le=MAX_PORT)
+    products_file: Path = Path("/etc/skillupworks/products.json")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(
+        run(
+            Service(
+                name=NAME,
+                description="Takes payments for orders over HTTP.",
+                settings=PaymentSettings,
+                check=lambda settings: (load_products(settings.products_file), None)[1],
+                migrate=lambda settings: migrate(
+                    create_engine(settings, pool_size=1), "payments", SCRIPTS
+                ),
+                serve=serve,
+            )
+        )
+    )
+
+
+def serve(settings: PaymentSettings) -> None:
+    """Answer requests until SIGTERM; OSError when the address cannot be had."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    products = load_products(settings.products_file)
+    engine = create_engine(settings, pool_size=POOL_SIZE)
+    store = SqlPaymentStore(engine, settings.mysql_orders_database)
+    # the relay's own connections: requests that wait for the pool must not hold it up
+    relay = Relay(
+        create_engine(settings, pool_size=1),
+        OUTBOX,
+        Publisher(Broker.from_settings(settings, NAME)),
+        RelayMetrics(registry),
+    )
+    readiness = Readiness(checks={"mysql": store.check}, degraded={"outbox": relay.problem})
+    app = create_app(Checkout(store, products, relay.wake), store, readiness, registry)
+    listener = _listen(settings.http_listen, settings.http_port)
+    # uvicorn handles the signal, ends well, and then raises it again for whoever was there before
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    relay.start()
+    try:
+        _Server(app, relay, Notifier()).run(sockets=[listener])
+    finally:
+        relay.stop()
+        listener.close()
+    log.info("Stopped")
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=1024)
+    except OSError as error:
+        raise OSError(f"cannot listen on {address}:{port}: {error.strerror}") from error
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that talks to systemd from its event loop, the loop that does the work."""
+
+    def __init__(self, app: FastAPI, relay: Relay, notifier: Notifier) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._relay = relay
+        self._notifier = notifier
+        self._watchdog = Watchdog(notifier, relay.hung)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so."""
+        await super().startup(sockets)
+        host, port = sockets[0].getsockname()[:2] if sockets else ("", 0)
+        self._address = f"{host}:{port}"
+        log.info(f"Listening on {self._address}")
+        self._notifier.ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Report to systemd once a second; uvicorn calls this ten times a second."""
+        if counter % 10 == 0:
+            self._notifier.status(f"listening on {self._address}, {self._relay.status()}")
+            if reason := self._watchdog.progress():
+                log.critical(f"The watchdog is no longer fed: {reason}")
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish the requests at work."""
+        self._notifier.stopping()
+        await super().shutdown(sockets)

@@ -1,0 +1,154 @@
+"""Errors of the HTTP services as problem documents (RFC 9457) that name the field."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+__all__ = ["FieldError", "Problem", "ProblemError", "install", "problem_response", "responses"]
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """One field of the request, and what is wrong with it."""
+
+    field: str = Field(examples=["items[0].quantity"])
+    message: str = Field(examples=["Input should be greater than or equal to 1"])
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str = Field(default="about:blank", description="A URI that identifies the kind")
+    title: str = Field(description="The kind of problem", examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(description="What is wrong with this request")
+    instance: str = Field(description="The path of the request", examples=["/payments"])
+    errors: list[FieldError] = Field(default_factory=list, description="The fields at fault")
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem document; `errors` are (field, message) pairs."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        errors: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = [FieldError(field=field, message=message) for field, message in errors]
+        self.headers = dict(headers or {})
+
+
+def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI should say about the problems of a route."""
+    return {
+        status.value: {
+            "description": status.phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem document."""
+
+    @app.exception_handler(ProblemError)
+    async def on_problem(request: Request, error: ProblemError) -> JSONResponse:
+        return problem_response(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(request: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        detail = {
+            HTTPStatus.NOT_FOUND: f"There is nothing at {request.url.path}",
+            HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here",
+        }.get(status, str(error.detail))
+        return problem_response(request, ProblemError(status, detail, headers=error.headers))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return problem_response(request, _from_validation(error))
+
+    @app.exception_handler(Exception)
+    async def on_bug(request: Request, _error: Exception) -> JSONResponse:
+        # the server logs the traceback
+        problem = ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "The service's log says why")
+        return problem_response(request, problem)
+
+    _document(app)
+
+
+def problem_response(request: Request, error: ProblemError) -> JSONResponse:
+    """Return the problem document of an error."""
+    problem = Problem(
+        title=error.status.phrase,
+        status=error.status.value,
+        detail=error.detail,
+        instance=request.url.path,
+        errors=error.errors,
+    )
+    return JSONResponse(
+        problem.model_dump(exclude=None if error.errors else {"errors"}),
+        status_code=error.status.value,
+        media_type=MEDIA_TYPE,
+        headers=error.headers,
+    )
+
+
+def _from_validation(error: RequestValidationError) -> ProblemError:
+    details = error.errors()
+    syntax = next((detail for detail in details if detail["type"] == "json_invalid"), None)
+    if syntax is not None:
+        reason = syntax.get("ctx", {}).get("error", syntax["msg"])
+        return ProblemError(HTTPStatus.BAD_REQUEST, f"The body is not valid JSON: {reason}")
+    errors = [(_field(detail["loc"]), _message(detail)) for detail in details]
+    # a request whose headers are wrong is malformed, one whose body is wrong is not processable
+    header = any(detail["loc"][0] == "header" for detail in details)
+    status = HTTPStatus.BAD_REQUEST if header else HTTPStatus.UNPROCESSABLE_ENTITY
+    return ProblemError(
+        status, "; ".join(f"{field}: {message}" for field, message in errors), errors=errors
+    )
+
+
+def _message(detail: Mapping[str, Any]) -> str:
+    return "is required" if detail["type"] == "missing" else str(detail["msg"])
+
+
+def _field(location: Sequence[int | str]) -> str:
+    """Return `items[0].sku` for ("body", "items", 0, "sku"), `Idempotency-Key` for a header."""
+    source, *parts = location
+    if source == "header":
+        return "-".join(word.capitalize() for word in str(parts[0]).split("-"))
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return path.removeprefix(".") or "body"
+
+
+def _document(app: FastAPI) -> None:
+    """Put Problem into the OpenAPI document, and FastAPI's own error format out of it."""
+    original = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = original()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "Problem" not in schemas:
+            problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(problem.pop("$defs", {}))
+            schemas["Problem"] = problem
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
