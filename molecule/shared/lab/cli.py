@@ -31,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
         for line in error.details:
             print(f"    {line}", file=sys.stderr)
         return EXIT_FAILED
+    except OSError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return EXIT_FAILED
     except KeyboardInterrupt:
         print("lab: interrupted; `up` goes on from here, `down` removes it", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -66,7 +66,7 @@ def build_image(name: str, path: Path, progress: Progress) -> None:
     if path.is_dir():
         return
     CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with locked("image"):
+    with locked("image", progress):
         if path.is_dir():
             return
         progress(f"building the base image {name}, once (about half a minute)")

@@ -22,11 +22,15 @@ HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Host:
-    """One host to boot: its name, its address in the lab's subnet, the image it starts from."""
+    """One host to boot: its name, its address in the lab's subnet, the image it starts from.
+
+    `options` are options for systemd-nspawn beyond those every host gets (`man systemd-nspawn`).
+    """
 
     name: str
     address: IPv4Address
     image: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,11 @@ def _host(name: str, variables: Mapping[str, Any], subnet: IPv4Network) -> Host:
             f"host {name}: ansible_host {address} is reserved in lab_subnet {subnet} "
             "(network, gateway and broadcast address)"
         )
-    return Host(name, address, str(variables.get("lab_image", DEFAULT_IMAGE)))
+    options = variables.get("lab_nspawn_options", [])
+    if not isinstance(options, list):
+        raise InventoryError(f"host {name}: lab_nspawn_options must be a list of options")
+    image = str(variables.get("lab_image", DEFAULT_IMAGE))
+    return Host(name, address, image, tuple(map(str, options)))
 
 
 def _same_everywhere(hostvars: Mapping[str, Mapping[str, Any]], variable: str) -> str:

@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.command import run
@@ -29,8 +30,12 @@ class Machine:
         self._supervisor = supervisor or supervisor_for(lab)
         self._name = f"lab-{lab}-{host}"
 
-    def start(self) -> None:
-        """Start a guest whose file system and network are there; returns before it has booted."""
+    def start(self, options: Sequence[str] = ()) -> None:
+        """Start a guest whose file system and network are there; returns before it has booted.
+
+        `options` are given to systemd-nspawn after the lab's own.
+        """
+        self._tidy()
         console = console_log(self._lab, self._host)
         argv = [
             "systemd-nspawn", "--quiet", f"--directory={root_directory(self._lab, self._host)}",
@@ -38,6 +43,7 @@ class Machine:
             "--register=no", "--keep-unit", "--capability=CAP_NET_ADMIN",
             f"--network-namespace-path={namespace_path(self._lab, self._host)}",
             "--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=read-only",
+            *options,
         ]  # fmt: skip
         self._supervisor.start(self._host, argv, console)
 
@@ -73,11 +79,18 @@ class Machine:
         while pids := self._supervisor.processes(self._host):
             _signal_and_wait(dict.fromkeys(pids, signal.SIGKILL), 1)
         self._supervisor.remove(self._host)
-        # nspawn removes these itself unless it was killed.
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what nspawn leaves when it is killed, and what keeps it from starting again."""
         for leftover in NSPAWN_RUN.glob(f"*/{self._name}"):
             if leftover.is_mount():
                 run(["umount", str(leftover)])
             leftover.rmdir()
+        root = root_directory(self._lab, self._host)
+        if root.exists():
+            inode = root.stat()
+            (NSPAWN_RUN / f"locks/inode-{inode.st_dev}:{inode.st_ino}").unlink(missing_ok=True)
 
 
 def _signal_and_wait(signals: dict[int, int], timeout: float) -> bool:

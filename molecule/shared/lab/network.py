@@ -12,7 +12,7 @@ from pathlib import Path
 from lab.command import run
 from lab.errors import HostError
 from lab.inventory import Host, Lab
-from lab.paths import LOCKS, locked
+from lab.paths import LOCKS, locked, mounts_below
 
 BRIDGE_PREFIX = "lab-"
 NETNS = Path("/run/netns")
@@ -71,6 +71,20 @@ def check_subnet(lab: Lab) -> None:
             raise HostError(
                 f"lab_subnet {lab.subnet} is in use on this machine: {network} ({owner})"
             )
+
+
+def dropping_chains() -> list[str]:
+    """Return this machine's firewall chains that drop what they do not know when forwarding.
+
+    Docker and some host firewalls make them; no rule elsewhere can overrule them.
+    """
+    listing = json.loads(run(["nft", "-j", "list", "chains"]))["nftables"]
+    chains = [entry["chain"] for entry in listing if "chain" in entry]
+    return [
+        f"{chain['family']} {chain['table']} {chain['name']}"
+        for chain in chains
+        if chain.get("hook") == "forward" and chain.get("policy") == "drop"
+    ]
 
 
 def create_network(lab: Lab, guests: Iterable[Host]) -> None:
@@ -171,6 +185,7 @@ def _restore_machine() -> None:
         IP_FORWARD.write_text("0", encoding="ascii")
         FORWARDING_IS_OURS.unlink()
     if NETNS.is_dir() and not any(NETNS.iterdir()):
-        if NETNS.is_mount():
-            run(["umount", str(NETNS)])
+        # `ip netns` mounts the directory over itself, on some machines twice.
+        for point in mounts_below(NETNS):
+            run(["umount", str(point)])
         NETNS.rmdir()

@@ -31,8 +31,10 @@ from lab.image import build_image, find_images, prune_images
 from lab.inventory import Host, Lab
 from lab.machine import Machine
 from lab.network import (
+    bridge_name,
     check_subnet,
     create_network,
+    dropping_chains,
     guest_namespaces,
     remove_guest_network,
     remove_network,
@@ -55,7 +57,7 @@ def up(lab: Lab, progress: Progress, boot_timeout: float) -> None:
     On an error nothing that this call made stays.
     """
     check_tools()
-    with locked(f"lab-{lab.name}"):
+    with locked(f"lab-{lab.name}", progress):
         check_subnet(lab)
         check_address(lab)
         images = find_images({host.image for host in lab.hosts})
@@ -73,13 +75,18 @@ def up(lab: Lab, progress: Progress, boot_timeout: float) -> None:
             _undo(lab, stopped, new)
             raise
     prune_images({Path(guest.image) for guest in all_recorded_guests()})
+    for chain in dropping_chains():
+        progress(
+            f"warning: the firewall chain {chain!r} of this machine drops forwarded packets; "
+            f"hosts cannot download packages unless it lets {bridge_name(lab.name)} through"
+        )
     progress(f"{len(stopped)} hosts started, {len(lab.hosts) - len(stopped)} were running")
 
 
 def down(lab: str, progress: Progress) -> None:
     """Power off and delete everything of a lab, whatever state it is in; idempotent."""
     check_tools({"ip": "iproute2", "nft": "nftables"})
-    with locked(f"lab-{lab}"):
+    with locked(f"lab-{lab}", progress):
         count = _remove(lab, STOP_GRACE)
     progress(f"down, {count} hosts removed")
 
@@ -87,7 +94,7 @@ def down(lab: str, progress: Progress) -> None:
 def reboot(lab: Lab, name: str, progress: Progress, boot_timeout: float) -> None:
     """Reboot one host and wait until SSH answers again: same address, same data."""
     host = lab.host(name)
-    with locked(f"lab-{lab.name}"):
+    with locked(f"lab-{lab.name}", progress):
         machine = Machine(lab.name, name)
         if not machine.active():
             raise GuestError(f"host {name} does not run: start it with up")
@@ -110,7 +117,7 @@ def _start(lab: Lab, stopped: list[Host], new: list[Host], images: Mapping[str, 
             create_guest(lab, host, images[host.image], public_key)
         else:
             mount_guest(lab.name, host.name)
-        Machine(lab.name, host.name).start()
+        Machine(lab.name, host.name).start(host.options)
 
     _for_each(stopped, start)
     write_client_files(lab.name, recorded_guests(lab.name))
@@ -157,7 +164,7 @@ def _remove(lab: str, grace: float) -> int:
     supervisor.close()
     remove_network(lab)
     shutil.rmtree(lab_directory(lab), ignore_errors=True)
-    if STATE.is_dir() and not any(STATE.iterdir()):
+    if STATE.is_dir() and not STATE.is_mount() and not any(STATE.iterdir()):
         STATE.rmdir()
     return len(hosts)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.progress import Progress
+
 CACHE = Path("/var/cache/skillupworks-lab")
 STATE = Path("/var/lib/skillupworks-lab")
 LOCKS = Path("/run/lock/skillupworks-lab")
@@ -22,14 +24,19 @@ def guest_directory(lab: str, host: str) -> Path:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Hold the machine-wide lock `name`; waits for the process that holds it now.
+def locked(name: str, progress: Progress | None = None) -> Iterator[None]:
+    """Hold the machine-wide lock `name`; waits for the process that holds it now, and says so.
 
     The lock ends with the process, also when that is killed.
     """
     LOCKS.mkdir(parents=True, exist_ok=True)
     with (LOCKS / f"{name}.lock").open("w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if progress:
+                progress(f"waiting for another lab command that works on {name}")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
