@@ -107,7 +107,7 @@ def is_current(manifest: Path, artifact: Path, version: str) -> bool:
     """Say whether the manifest names this version and the archive is as it was written."""
     try:
         known = json.loads(manifest.read_text())
-        return known["version"] == version and known["sha256"] == file_digest(artifact)
+        return bool(known["version"] == version and known["sha256"] == file_digest(artifact))
     except (OSError, ValueError, KeyError):
         return False
 

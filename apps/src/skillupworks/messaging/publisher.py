@@ -2,7 +2,7 @@
 
 from datetime import UTC
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import pika
 from pika import exceptions as amqp
@@ -89,7 +89,7 @@ class Publisher:
             message_id=message.message_id,
             type=message.type,
             timestamp=int(message.timestamp.astimezone(UTC).timestamp()),
-            headers=dict(message.headers),
+            headers=cast("dict[str, Any]", dict(message.headers)),
         )
         where = f"exchange '{message.exchange}', routing key '{message.routing_key}'"
         try:
