@@ -15,7 +15,7 @@ import structlog
 from skillupworks.errors import ConfigurationError, SkillUpWorksError
 from skillupworks.runtime import logging
 from skillupworks.runtime.database import describe
-from skillupworks.runtime.settings import Settings, load
+from skillupworks.runtime.settings import DatabaseSettings, Settings, load
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -35,15 +35,17 @@ class Service(Generic[ServiceSettings]):
     """A service, as its module describes it.
 
     `check` raises ConfigurationError for what settings alone cannot tell (a file's content).
-    `migrate` brings the schema up to date and returns the line to print. `serve` runs until it
-    is told to stop.
+    `migrate` brings the schema up to date and returns the line to print; it is given the settings
+    of the database alone, so that it can run before anything else exists. `serve` runs until it is
+    told to stop.
     """
 
     name: str
     description: str
     settings: type[ServiceSettings]
+    database: type[DatabaseSettings]
     check: Callable[[ServiceSettings], None]
-    migrate: Callable[[ServiceSettings], str]
+    migrate: Callable[[DatabaseSettings], str]
     serve: Callable[[ServiceSettings], None]
 
 
@@ -52,12 +54,13 @@ def run(service: Service[ServiceSettings]) -> int:
     options = _parse(service)
     logging.configure(service.name)
     try:
+        if options.migrate:
+            sys.stdout.write(service.migrate(load(service.database)) + "\n")
+            return 0
         settings = load(service.settings)
         service.check(settings)
         if options.check_config:
             sys.stdout.write("configuration ok\n")
-        elif options.migrate:
-            sys.stdout.write(service.migrate(settings) + "\n")
         else:
             service.serve(settings)
     except ConfigurationError as error:

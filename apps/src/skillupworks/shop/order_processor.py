@@ -32,10 +32,15 @@ log = structlog.get_logger()
 NAME = "order-processor"
 
 
-class OrderProcessorSettings(BrokerSettings, DatabaseSettings):
-    """The environment of order-processor."""
+class OrdersDatabaseSettings(DatabaseSettings):
+    """The environment of `order-processor --migrate`."""
 
     mysql_database: str = "orders"
+
+
+class OrderProcessorSettings(BrokerSettings, OrdersDatabaseSettings):
+    """The environment of order-processor."""
+
     rabbitmq_prefetch: int = Field(default=10, ge=1, le=1000)
     ops_listen: str = "127.0.0.1"
     ops_port: int = Field(default=9101, ge=1, le=MAX_PORT)
@@ -49,6 +54,7 @@ def main() -> None:
                 name=NAME,
                 description="Processes the orders of queue order-processing.",
                 settings=OrderProcessorSettings,
+                database=OrdersDatabaseSettings,
                 check=lambda _settings: None,
                 migrate=lambda settings: migrate(
                     create_engine(settings, pool_size=1), "orders", SCRIPTS

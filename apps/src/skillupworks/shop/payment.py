@@ -37,10 +37,15 @@ POOL_SIZE = 10
 GRACE_SECONDS = 15
 
 
-class PaymentSettings(BrokerSettings, DatabaseSettings):
-    """The environment of payment."""
+class PaymentsDatabaseSettings(DatabaseSettings):
+    """The environment of `payment --migrate`."""
 
     mysql_database: str = "payments"
+
+
+class PaymentSettings(BrokerSettings, PaymentsDatabaseSettings):
+    """The environment of payment."""
+
     mysql_orders_database: str = "orders"
     http_listen: str = "127.0.0.1"
     http_port: int = Field(default=8084, ge=1, le=MAX_PORT)
@@ -55,6 +60,7 @@ def main() -> None:
                 name=NAME,
                 description="Takes payments for orders over HTTP.",
                 settings=PaymentSettings,
+                database=PaymentsDatabaseSettings,
                 check=lambda settings: (load_products(settings.products_file), None)[1],
                 migrate=lambda settings: migrate(
                     create_engine(settings, pool_size=1), "payments", SCRIPTS
