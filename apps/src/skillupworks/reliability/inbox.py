@@ -39,9 +39,14 @@ def claim(
     Waits when another transaction has claimed it and not yet ended, so that of two parallel
     deliveries of a message one is the duplicate.
     """
-    row = {"consumer": consumer, "message_id": message_id, "claimed_by": claimed_by}
+    row = sa.insert(inbox).values(
+        consumer=consumer,
+        message_id=message_id,
+        claimed_by=claimed_by,
+        received_at=sa.func.utc_timestamp(6),
+    )
     try:
-        connection.execute(sa.insert(inbox).values(row, received_at=sa.func.utc_timestamp(6)))
+        connection.execute(row)
     except IntegrityError as error:
         if not is_duplicate_key(error):
             raise

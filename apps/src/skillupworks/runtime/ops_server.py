@@ -1,6 +1,7 @@
 """The small HTTP server of a service that has no HTTP of its own: /health, /ready, /metrics."""
 
 import json
+import os
 import socket
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from skillupworks.runtime.health import Readiness
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["OpsServer", "create_ops_app"]
+__all__ = ["OpsServer", "cannot_listen", "create_ops_app"]
 
 
 def create_ops_app(readiness: Readiness, registry: CollectorRegistry) -> "WSGIApplication":
@@ -47,13 +48,22 @@ def create_ops_app(readiness: Readiness, registry: CollectorRegistry) -> "WSGIAp
     return app
 
 
+def cannot_listen(address: str, port: int, error: OSError) -> OSError:
+    """Return an error that says which address cannot be had, and why."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return OSError(f"cannot listen on {address}:{port}: {reason}")
+
+
 class OpsServer:
     """Serves the application from a daemon thread; listens from construction until `close`."""
 
     def __init__(self, app: "WSGIApplication", listen: str, port: int) -> None:
-        """Bind the address; OSError when it cannot be had."""
+        """Bind the address; OSError that names it when it cannot be had."""
         server = _ServerV6 if ":" in listen else _Server
-        self._server = make_server(listen, port, app, server, _Handler)
+        try:
+            self._server = make_server(listen, port, app, server, _Handler)
+        except OSError as error:
+            raise cannot_listen(listen, port, error) from error
         self.port = self._server.server_port
         self._thread = Thread(target=self._server.serve_forever, name="ops-http", daemon=True)
         self._thread.start()

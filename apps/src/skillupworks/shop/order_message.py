@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 
 from skillupworks.errors import PermanentError
 from skillupworks.messaging.message import Delivery
+from skillupworks.shop.fields import Code, Name, Text, path_of
 from skillupworks.shop.money import from_rupees, to_rupees
 from skillupworks.shop.order import Line, Order
 
@@ -42,8 +43,6 @@ def _to_utc(value: object) -> datetime:
         raise ValueError("is out of range") from error
 
 
-# control characters could forge lines in the log
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\P{Cc}+$")]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 Rupees = Annotated[int, BeforeValidator(from_rupees)]
 Time = Annotated[datetime, BeforeValidator(_to_utc)]
@@ -54,7 +53,7 @@ class _WireModel(BaseModel):
 
 
 class _LineMessage(_WireModel):
-    sku: Annotated[Text, Field(max_length=64)]
+    sku: Code
     name: Text
     price: Rupees
     quantity: Annotated[int, Field(ge=1, le=1000)]
@@ -62,8 +61,8 @@ class _LineMessage(_WireModel):
 
 class _OrderMessage(_WireModel):
     order_id: Identifier
-    session_id: Annotated[Text, Field(max_length=128)]
-    user_id: Annotated[Text, Field(max_length=128)]
+    session_id: Name
+    user_id: Name
     items: Annotated[list[_LineMessage], Field(min_length=1, max_length=MAX_LINES)]
     total: Rupees
     timestamp: Time
@@ -148,13 +147,9 @@ def _problems(error: ValidationError) -> list[str]:
 def _problem(detail: ErrorDetails) -> str:
     if detail["type"] == "model_type" and not detail["loc"]:
         return "body: must be a JSON object"
-    return f"{_path(detail['loc'])}{detail['msg'].removeprefix('Value error, ')}"
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    """Return `items[0].price: ` for ("items", 0, "price"), and nothing for the whole document."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return f"{path.removeprefix('.')}: " if path else ""
+    path = path_of(detail["loc"])
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{path}: {message}" if path else message
 
 
 def _malformed(message: str) -> PermanentError:

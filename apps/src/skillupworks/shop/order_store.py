@@ -115,11 +115,10 @@ class SqlOrderUnit:
             "total_minor": order.total,
             "state": "processed",
             "placed_at": order.timestamp.replace(tzinfo=None),
+            "processed_at": sa.func.utc_timestamp(6),
         }
         try:
-            self._connection.execute(
-                sa.insert(ORDERS).values(row, processed_at=sa.func.utc_timestamp(6))
-            )
+            self._connection.execute(sa.insert(ORDERS).values(row))
         except IntegrityError as error:
             if not is_duplicate_key(error):
                 raise

@@ -18,6 +18,7 @@ from skillupworks.runtime.database import create_engine
 from skillupworks.runtime.health import Readiness
 from skillupworks.runtime.migrations import migrate
 from skillupworks.runtime.notify import Notifier, Watchdog
+from skillupworks.runtime.ops_server import cannot_listen
 from skillupworks.runtime.service import Service, run
 from skillupworks.runtime.settings import MAX_PORT, BrokerSettings, DatabaseSettings
 from skillupworks.shop.checkout import Checkout
@@ -105,7 +106,7 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         return socket.create_server((address, port), family=family, backlog=1024)
     except OSError as error:
-        raise OSError(f"cannot listen on {address}:{port}: {error.strerror}") from error
+        raise cannot_listen(address, port, error) from error
 
 
 class _Server(uvicorn.Server):

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import AfterValidator
 
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.runtime.health import Readiness
@@ -20,17 +21,24 @@ __all__ = ["create_app"]
 MAX_BODY_BYTES = 64 * 1024
 RETRY_AFTER_SECONDS = 5
 
+
+def _printable(value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("must be printable ASCII characters")
+    return value
+
+
 IdempotencyKey = Annotated[
     str,
     Header(
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        pattern=r"^[\x20-\x7e]+$",
         description="A value the client makes once per order and sends again when it repeats the"
         " request: the same key and body give the same answer and one charge.",
         examples=["3f0c9d1b-7a5e-4c2d-8f6a-1b0c2d3e4f50"],
     ),
+    AfterValidator(_printable),
 ]
 PaymentId = Annotated[str, Path(alias="paymentId", min_length=1, max_length=64)]
 OrderId = Annotated[str, Path(alias="orderId", min_length=1, max_length=64)]
@@ -70,6 +78,7 @@ def create_app(
         responses=responses(
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             HTTPStatus.UNPROCESSABLE_ENTITY,
             HTTPStatus.SERVICE_UNAVAILABLE,
         ),

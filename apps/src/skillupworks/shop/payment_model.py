@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from skillupworks.shop.fields import Code, Name
 from skillupworks.shop.money import to_rupees
 from skillupworks.shop.order import Line
 
@@ -23,9 +24,6 @@ __all__ = [
 
 MAX_ITEMS = 50
 MAX_QUANTITY = 99
-
-# control characters could forge lines in the processor's log
-Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^\P{Cc}+$")]
 
 
 class OrderState(StrEnum):
@@ -47,14 +45,14 @@ class _HttpModel(BaseModel):
 class ItemRequest(_HttpModel):
     """A product and how many of it; the same sku in several lines is added up."""
 
-    sku: Annotated[str, Field(min_length=1, max_length=64, examples=["Linux"])]
+    sku: Annotated[Code, Field(examples=["Linux"])]
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY, examples=[1])]
 
 
 class ShippingRequest(_HttpModel):
     """How the order is shipped."""
 
-    method: Annotated[str, Field(min_length=1, max_length=64, examples=["standard"])]
+    method: Annotated[Code, Field(examples=["standard"])]
 
 
 class PaymentRequest(_HttpModel):

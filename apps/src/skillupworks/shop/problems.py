@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from skillupworks.shop.fields import path_of
+
 __all__ = ["FieldError", "Problem", "ProblemError", "install", "problem_response", "responses"]
 
 MEDIA_TYPE = "application/problem+json"
@@ -80,7 +82,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return problem_response(request, _from_validation(error))
+        return problem_response(request, _from_validation(request, error))
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, _error: Exception) -> JSONResponse:
@@ -108,8 +110,13 @@ def problem_response(request: Request, error: ProblemError) -> JSONResponse:
     )
 
 
-def _from_validation(error: RequestValidationError) -> ProblemError:
+def _from_validation(request: Request, error: RequestValidationError) -> ProblemError:
     details = error.errors()
+    content_type = request.headers.get("content-type", "")
+    if any(detail["loc"] == ("body",) for detail in details) and "json" not in content_type:
+        return ProblemError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Content-Type: must be application/json"
+        )
     syntax = next((detail for detail in details if detail["type"] == "json_invalid"), None)
     if syntax is not None:
         reason = syntax.get("ctx", {}).get("error", syntax["msg"])
@@ -124,7 +131,9 @@ def _from_validation(error: RequestValidationError) -> ProblemError:
 
 
 def _message(detail: Mapping[str, Any]) -> str:
-    return "is required" if detail["type"] == "missing" else str(detail["msg"])
+    if detail["type"] == "missing":
+        return "is required"
+    return str(detail["msg"]).removeprefix("Value error, ")
 
 
 def _field(location: Sequence[int | str]) -> str:
@@ -132,8 +141,7 @@ def _field(location: Sequence[int | str]) -> str:
     source, *parts = location
     if source == "header":
         return "-".join(word.capitalize() for word in str(parts[0]).split("-"))
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return path.removeprefix(".") or "body"
+    return path_of(tuple(parts)) or "body"
 
 
 def _document(app: FastAPI) -> None:

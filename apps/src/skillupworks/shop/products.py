@@ -8,11 +8,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skillupworks.errors import ConfigurationError
+from skillupworks.shop.fields import Code, Text, path_of
 
 __all__ = ["Item", "ProductList", "load_products"]
 
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\P{Cc}+$")]
-Code = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^\P{Cc}+$")]
 # so that the largest order (50 lines of 99) stays within what money.py allows
 Price = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -66,7 +65,8 @@ def load_products(path: Path) -> ProductList:
     except ValidationError as error:
         raise ConfigurationError(
             *(
-                f"PRODUCTS_FILE: {path}: {_path(detail['loc'])}: {detail['msg']}"
+                f"PRODUCTS_FILE: {path}: {path_of(detail['loc']) or 'content'}: "
+                f"{detail['msg'].removeprefix('Value error, ')}"
                 for detail in error.errors(include_url=False)
             )
         ) from error
@@ -82,8 +82,3 @@ def load_products(path: Path) -> ProductList:
         products={entry.sku: Item(entry.name, entry.price_minor) for entry in content.products},
         shipping={entry.code: Item(entry.name, entry.price_minor) for entry in content.shipping},
     )
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-    return path.removeprefix(".") or "content"
