@@ -1,10 +1,6 @@
 """Brings a service's schema up to date with Alembic; safe to run twice and in parallel."""
 
 import sqlalchemy as sa
-from alembic import command, context
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from skillupworks.errors import SkillUpWorksError
 
@@ -19,6 +15,12 @@ def migrate(engine: sa.Engine, schema: str, scripts: str) -> str:
     `scripts` is the folder of revisions as "package:folder". Another run on the same database
     is waited for; SkillUpWorksError when it does not end within a minute.
     """
+    # Alembic and what it brings take 12 MB: only for the run that migrates
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", scripts)
     config.set_main_option("path_separator", "os")
@@ -41,6 +43,8 @@ def migrate(engine: sa.Engine, schema: str, scripts: str) -> str:
 
 def run_environment() -> None:
     """Body of each revision folder's env.py: run on the connection that holds the lock."""
+    from alembic import context  # noqa: PLC0415 - see above
+
     context.configure(connection=context.config.attributes["connection"])
     with context.begin_transaction():
         context.run_migrations()
