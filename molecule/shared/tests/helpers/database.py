@@ -1,0 +1,67 @@
+"""The database as its administrator sees it."""
+
+import shlex
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.helpers.hosts import Platform
+from tests.helpers.waiting import wait_until
+
+# Longer than any test holds a lock: a test that was killed must not hold it for ever.
+LOCK_SECONDS = 120
+
+
+class Database:
+    """The database server, used as root on its own host."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._host = platform.only("mysql")
+
+    def rows(self, statement: str) -> list[list[str]]:
+        """Return a statement's rows."""
+        query = f"mysql --batch --skip-column-names --execute={shlex.quote(statement)}"
+        output = self._platform.run(self._host, query)
+        return [line.split("\t") for line in output.splitlines()]
+
+    def value(self, statement: str) -> str:
+        """Return the one value of a statement's one row."""
+        ((value,),) = self.rows(statement)
+        return value
+
+    def count(self, table: str, condition: str) -> int:
+        """Return the number of a table's rows that meet the condition."""
+        return int(self.value(f"SELECT COUNT(*) FROM {table} WHERE {condition}"))  # noqa: S608
+
+    def orders(self, order_id: str) -> int:
+        """Return how often an order is recorded."""
+        return self.count("orders.orders", f"order_id = '{order_id}'")
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Let nobody write to a table, so that a transaction stops right there."""
+        unit = f"test-lock-{uuid.uuid4().hex[:8]}"
+        hold = f"(echo 'LOCK TABLES {table} WRITE;'; exec sleep {LOCK_SECONDS}) | mysql"
+        schema, name = table.split(".")
+        self._platform.run(
+            self._host, f"systemd-run --quiet --collect --unit={unit} sh -c {shlex.quote(hold)}"
+        )
+        try:
+            wait_until(
+                f"{table} is locked",
+                lambda: self.rows(
+                    f"SHOW OPEN TABLES FROM {schema} WHERE `Table`='{name}' AND In_use"
+                ),
+            )
+            yield
+        finally:
+            self._platform[self._host].run(f"systemctl stop {unit}")
+
+    def waiting(self, word: str) -> int:
+        """Return how many statements that contain the word wait for a table's lock."""
+        return self.count(
+            "information_schema.processlist",
+            f"state LIKE 'Waiting for table metadata lock%' AND info LIKE '%{word}%'"
+            " AND id <> CONNECTION_ID()",
+        )

@@ -1,0 +1,112 @@
+"""The firewall: every port is open to its own clients and to nobody else."""
+
+import ipaddress
+import json
+import shlex
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.helpers.ansible import variable
+from tests.helpers.hosts import Platform
+from tests.helpers.waiting import wait_until
+
+# This machine, which the lab's inventory names as the operator's.
+OPERATOR = "operator"
+# The platform's ports, and those that its programs listen on for nobody else.
+PORTS = (22, 3306, 4369, 5672, 8084, 9101, 9102, 15672, 15692, 25672)
+STRAY_PORT = 9999
+
+Flow = tuple[str, str, int]
+Openings = Mapping[str, list[dict[str, Any]]]
+
+PROBE = """
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+def reaches(target):
+    try:
+        socket.create_connection(target, timeout=2).close()
+    except OSError:
+        return False
+    return True
+targets = json.loads(sys.argv[1])
+with ThreadPoolExecutor(64) as pool:
+    print(json.dumps([t for t, ok in zip(targets, pool.map(reaches, map(tuple, targets))) if ok]))
+"""
+
+
+@pytest.fixture(scope="module")
+def openings() -> Openings:
+    """Return each host's openings as Ansible resolves them from the table of flows."""
+    return variable("base_firewall_openings")
+
+
+@pytest.fixture(scope="module")
+def stray_listeners(platform: Platform) -> Iterator[int]:
+    """Let something listen on every host that the table of flows does not know."""
+    serve = f"python3 -m http.server {STRAY_PORT}"
+    platform.run_on_all(f"systemd-run --quiet --collect --unit=test-stray {serve}")
+    listens = f"ss --no-header --listening --tcp --numeric 'sport = :{STRAY_PORT}'"
+    wait_until("all hosts listen", lambda: all(platform.run_on_all(listens).values()))
+    yield STRAY_PORT
+    platform.run_on_all("systemctl stop test-stray")
+
+
+def test_exactly_the_flows_of_the_table_get_through(
+    platform: Platform, openings: Openings, stray_listeners: int
+) -> None:
+    """From each host, and from here, every port of every other host is tried."""
+    addresses = {name: platform.address(name) for name in platform.names}
+    sources = addresses | {OPERATOR: str(platform.lab.gateway)}
+    expected = {
+        (source, target, 22) for source in sources for target in addresses if source != target
+    } | {
+        (source, target, opening["port"])
+        for target, allowed in openings.items()
+        for opening in allowed
+        for source, address in sources.items()
+        if source != target and _within(address, opening["from"])
+    }
+
+    def reached_from(source: str) -> set[Flow]:
+        targets = [
+            (address, port)
+            for name, address in addresses.items()
+            if name != source
+            for port in (*PORTS, stray_listeners)
+        ]
+        command = f"python3 -c {shlex.quote(PROBE)} {shlex.quote(json.dumps(targets))}"
+        if source == OPERATOR:
+            output = subprocess.check_output(["sh", "-c", command], text=True)
+        else:
+            output = platform.run(source, command)
+        names = {address: name for name, address in addresses.items()}
+        return {(source, names[address], port) for address, port in json.loads(output)}
+
+    reached = set().union(*platform.each(sources, reached_from).values())
+    assert sorted(reached) == sorted(expected)
+
+
+def test_the_table_opens_what_the_services_need(platform: Platform, openings: Openings) -> None:
+    """The flows of the architecture, written down once more: a slip in the table shows here."""
+    ports = {name: sorted(opening["port"] for opening in found) for name, found in openings.items()}
+    expected: dict[str, list[int]] = {name: [] for name in platform.names}
+    expected[platform.only("mysql")] += [3306]
+    expected[platform.only("rabbitmq")] += [5672, 15672]
+    for name in platform.group("payment"):
+        expected[name] += [8084]
+    assert ports == expected
+
+
+def test_a_refused_connection_is_refused_at_once(platform: Platform) -> None:
+    """Nobody waits for a timeout: the firewall answers."""
+    target = platform.address(platform.only("mysql"))
+    with pytest.raises(OSError, match=r"No route to host|refused"):
+        socket.create_connection((target, 3306), timeout=2)
+
+
+def _within(address: str, sources: list[str]) -> bool:
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(source) for source in sources)
