@@ -6,7 +6,6 @@ nothing changed, nothing is built. Run by `make release`.
 """
 
 import fcntl
-import gzip
 import hashlib
 import json
 import os
@@ -55,7 +54,7 @@ def build() -> str:
     uv = find_uv()
     version = f"{project_version()}+{content_digest(uv)[:8]}"
     manifest = DIST / "release.json"
-    artifact = DIST / f"skillupworks-{version}.tar.gz"
+    artifact = DIST / f"skillupworks-{version}.tar"
     if is_current(manifest, artifact, version):
         return f"release {version} is up to date"
     with tempfile.TemporaryDirectory(dir=DIST) as temporary:
@@ -151,7 +150,10 @@ def requirements(wheel: Path) -> str:
 
 
 def write_archive(folder: Path, archive: Path) -> None:
-    """Write a folder as .tar.gz; nothing in it depends on when, where or by whom it is made."""
+    """Write a folder as .tar; nothing in it depends on when, where or by whom it is made.
+
+    Not compressed: wheels are, and every pass over the archive on the host would unpack it again.
+    """
 
     def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.mtime = member.uid = member.gid = 0
@@ -159,11 +161,7 @@ def write_archive(folder: Path, archive: Path) -> None:
         member.mode = 0o755 if member.isdir() or member.name == "./uv" else 0o644
         return member
 
-    with (
-        archive.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar,
-    ):
+    with tarfile.open(archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in sorted(folder.rglob("*")):
             name = f"./{path.relative_to(folder)}"
             tar.add(path, name, recursive=False, filter=anonymous)
@@ -183,7 +181,7 @@ def write_manifest(manifest: Path, artifact: Path, version: str) -> None:
 
 def remove_old(artifact: Path) -> None:
     """Keep the newest archives only."""
-    archives = sorted(DIST.glob("skillupworks-*.tar.gz"), key=lambda path: path.stat().st_mtime)
+    archives = sorted(DIST.glob("skillupworks-*.tar"), key=lambda path: path.stat().st_mtime)
     for path in archives[:-KEEP]:
         if path != artifact:
             path.unlink()

@@ -81,7 +81,7 @@ def journal(inventory: str, order_id: str) -> dict[str, str]:
         [
             *(BIN / "ansible", "-i", inventory, "order_processor", "--become"),
             *("-m", "ansible.builtin.command"),
-            *("-a", f"journalctl --quiet --no-pager --output=cat ORDER_ID={order_id}"),
+            *("-a", f"journalctl --quiet --unit=order-processor* --output=cat ORDER_ID={order_id}"),
         ],
         env=os.environ
         | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
@@ -108,7 +108,7 @@ def main() -> None:
     for host, lines in journal(arguments.inventory, order_id).items():
         print(f"{host}$ journalctl -u order-processor -o cat ORDER_ID={order_id}")
         print(lines)
-    print(f"\n{order_id} was processed within {seconds:.1f} s of its answer.")
+    print(f"\n{order_id} was processed within {seconds * 1000:.0f} ms of its answer.")
 
 
 if __name__ == "__main__":
