@@ -81,7 +81,7 @@ def journal(inventory: str, order_id: str) -> dict[str, str]:
         [
             *(BIN / "ansible", "-i", inventory, "order_processor", "--become"),
             *("-m", "ansible.builtin.command"),
-            *("-a", f"journalctl --quiet --unit=order-processor* --output=cat ORDER_ID={order_id}"),
+            *("-a", f"journalctl --quiet -t order-processor -o cat ORDER_ID={order_id}"),
         ],
         env=os.environ
         | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
@@ -106,7 +106,7 @@ def main() -> None:
     order_id = place(url, arguments.skus)["orderId"]
     seconds = wait_until_processed(url, order_id)
     for host, lines in journal(arguments.inventory, order_id).items():
-        print(f"{host}$ journalctl -u order-processor -o cat ORDER_ID={order_id}")
+        print(f"{host}$ journalctl -t order-processor -o cat ORDER_ID={order_id}")
         print(lines)
     print(f"\n{order_id} was processed within {seconds * 1000:.0f} ms of its answer.")
 
