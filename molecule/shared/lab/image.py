@@ -16,6 +16,7 @@ from lab.paths import CACHE, locked
 from lab.progress import Progress
 
 PARTIAL = ".partial"
+LOG_LINES = 15
 KEEP_SECONDS = 24 * 3600
 CUSTOMIZE = Path(__file__).with_name("customize-image.sh")
 
@@ -97,7 +98,7 @@ def _bootstrap(recipe: Recipe, target: Path, archive: Archive) -> None:
     """Run mmdebstrap into `target`."""
     # Its own PID namespace, bound to our life: when the lab is killed, so is all of the build.
     argv = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"]
-    argv += ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase"]
+    argv += ["mmdebstrap", "--mode=root", "--variant=minbase"]
     argv += [f"--include={','.join(recipe.packages)}"]
     argv += [f"--aptopt={setting}" for setting in archive.settings]
     # The package lists stay, a day old at most when it matters: five guests need not fetch them.
@@ -109,7 +110,7 @@ def _bootstrap(recipe: Recipe, target: Path, archive: Archive) -> None:
     )
     if done.returncode != 0:
         raise ImageError(
-            f"mmdebstrap could not build {target.stem}", done.stderr.splitlines()[-15:]
+            f"mmdebstrap could not build {target.stem}", done.stderr.splitlines()[-LOG_LINES:]
         )
     for file in [target / "etc/apt/sources.list", *(target / "etc/apt/sources.list.d").iterdir()]:
         file.unlink(missing_ok=True)

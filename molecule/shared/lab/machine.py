@@ -48,18 +48,14 @@ class Machine:
         self._supervisor.start(self._host, argv, console)
 
     def active(self) -> bool:
-        """Tell whether the guest runs, boots or reboots."""
+        """Tell whether the guest runs, boots or reboots, and will come back from a reboot."""
         return self._supervisor.active(self._host)
 
     def leader(self) -> int | None:
         """Return the PID (on this machine) of the guest's own PID 1, None where it does not run."""
         for pid in self._supervisor.processes(self._host):
-            try:
-                status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            pids = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()
-            if pids[2:] == ["1"]:  # after the label: its PID here, its PID in the guest
+            # Its PID here, its PID in the guest.
+            if _process_status(pid).get("NSpid", "").split()[1:] == ["1"]:
                 return pid
         return None
 
@@ -69,10 +65,13 @@ class Machine:
         return pid is None or _signal_and_wait({pid: REBOOT}, timeout)
 
     def stop(self, grace: float) -> None:
-        """Power the guest off, hard when that takes more than `grace` seconds; idempotent."""
+        """Power the guest off; idempotent.
+
+        Hard when it does not listen to signals yet, or takes more than `grace` seconds.
+        """
         deadline = time.monotonic() + grace
         pid = self.leader()
-        if pid is not None and _signal_and_wait({pid: POWEROFF}, grace):
+        if pid and _heeds(pid, POWEROFF) and _signal_and_wait({pid: POWEROFF}, grace):
             # What ran the guest now tidies up and ends by itself.
             rest = dict.fromkeys(self._supervisor.processes(self._host), 0)
             _signal_and_wait(rest, deadline - time.monotonic())
@@ -91,6 +90,22 @@ class Machine:
         if root.exists():
             inode = root.stat()
             (NSPAWN_RUN / f"locks/inode-{inode.st_dev}:{inode.st_ino}").unlink(missing_ok=True)
+
+
+def _process_status(pid: int) -> dict[str, str]:
+    """Return the fields of /proc/PID/status, none where the process has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def _heeds(pid: int, number: int) -> bool:
+    """Tell whether a process acts on a signal; a guest's PID 1 loses those that come too early."""
+    status = _process_status(pid)
+    masks = (int(status.get(name, "0"), 16) for name in ("SigCgt", "SigBlk"))
+    return any(mask >> (number - 1) & 1 for mask in masks)
 
 
 def _signal_and_wait(signals: dict[int, int], timeout: float) -> bool:

@@ -69,6 +69,8 @@ def up(lab: Lab, progress: Progress, boot_timeout: float) -> None:
         try:
             for name, path in images.items():
                 build_image(name, path, progress)
+            # Nothing runs there, unless somebody killed what looks after a guest.
+            _for_each(stopped, lambda host: Machine(lab.name, host.name).stop(STOP_GRACE))
             _start(lab, stopped, new, images)
             _for_each(lab.hosts, lambda host: _await_login(lab, host, progress, boot_timeout))
         except LabError:
@@ -101,7 +103,7 @@ def reboot(lab: Lab, name: str, progress: Progress, boot_timeout: float) -> None
         progress(f"{name} reboots")
         if not machine.reboot(boot_timeout):
             raise GuestError(
-                f"host {name} did not go down within {boot_timeout:.0f} s",
+                f"host {name} did not go down within {boot_timeout:g} s",
                 _console_end(lab.name, name),
             )
         _await_login(lab, host, progress, boot_timeout)

@@ -81,7 +81,7 @@ def wait_for_login(
             raise GuestError(f"host {name} ended while booting")
         # A guest's port opens without a notice to anyone outside: asking again is the only way.
         time.sleep(POLL_SECONDS)
-    raise GuestError(f"host {name} does not answer on SSH after {timeout:.0f} s ({reason})")
+    raise GuestError(f"host {name} does not answer on SSH after {timeout:g} s ({reason})")
 
 
 def greets(address: str) -> bool:

@@ -12,7 +12,11 @@ from lab.ssh import greets
 
 @dataclass(frozen=True)
 class HostStatus:
-    """The state of one host: running, booting, stopped (its data is kept) or absent."""
+    """The state of one host.
+
+    running; booting; stopped (its data is kept); absent; orphaned (it runs, but what would start
+    it again after a reboot was killed: `up` repairs that).
+    """
 
     host: Host
     state: str
@@ -26,7 +30,10 @@ def host_status(lab: Lab, host: Host) -> HostStatus:
     machine = Machine(lab.name, host.name)
     pid = machine.leader()
     if pid is not None:
-        state = "running" if greets(str(host.address)) else "booting"
+        if not machine.active():
+            state = "orphaned"
+        else:
+            state = "running" if greets(str(host.address)) else "booting"
         return HostStatus(host, state, pid, _process_age(pid))
     if machine.active():
         return HostStatus(host, "booting", None, None)

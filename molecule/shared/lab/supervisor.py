@@ -33,7 +33,10 @@ class Supervisor(Protocol):
         """Start a guest's command; returns when it is in its cgroup, before it has booted."""
 
     def active(self, host: str) -> bool:
-        """Tell whether the guest runs, boots or reboots."""
+        """Tell whether the guest is looked after: it runs, boots or reboots.
+
+        A guest may live on when what looks after it was killed.
+        """
 
     def processes(self, host: str) -> list[int]:
         """Return the PIDs of all that the guest runs and of what runs the guest."""
@@ -72,7 +75,12 @@ class ShellSupervisor:
 
     def active(self, host: str) -> bool:
         """See Supervisor."""
-        return bool(self.processes(host))
+        # The loop stays where it was put; nspawn and the guest make cgroups of their own below.
+        return any(
+            (directory / "cgroup.procs").read_text(encoding="ascii")
+            for directory in self._directories(host)
+            if directory.is_dir()
+        )
 
     def processes(self, host: str) -> list[int]:
         """See Supervisor."""
