@@ -145,6 +145,8 @@ def _create_namespace(lab: Lab, guest: Host) -> None:
     # The same hardware address each time, or neighbours would send to the old one for a while.
     hardware = "02:4c:" + guest.address.packed.hex(":")
     run(["ip", "netns", "add", name])
+    # A namespace begins with this machine's setting; a guest is no router unless it says so.
+    run(["ip", "netns", "exec", name, "tee", str(IP_FORWARD)], text="0")
     run(
         ["ip", "-batch", "-"],
         text=f"link add {link} type veth peer name eth0 address {hardware} netns {name}\n"

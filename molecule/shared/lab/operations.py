@@ -73,7 +73,7 @@ def up(lab: Lab, progress: Progress, boot_timeout: float) -> None:
             _for_each(stopped, lambda host: Machine(lab.name, host.name).stop(STOP_GRACE))
             _start(lab, stopped, new, images)
             _for_each(lab.hosts, lambda host: _await_login(lab, host, progress, boot_timeout))
-        except LabError:
+        except (LabError, OSError):
             _undo(lab, stopped, new)
             raise
     prune_images({Path(guest.image) for guest in all_recorded_guests()})

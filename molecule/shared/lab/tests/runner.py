@@ -30,9 +30,9 @@ def write_inventory(directory: Path, name: str, subnet: str, hosts: Mapping[str,
     return path
 
 
-def describe_lab(name: str, subnet: str, hosts: Mapping[str, str]) -> Lab:
+def describe_lab(name: str, subnet: str, hosts: Mapping[str, str], **variables: object) -> Lab:
     """Return a lab without asking Ansible, which takes most of a second."""
-    common = {"lab_name": name, "lab_subnet": subnet}
+    common = {"lab_name": name, "lab_subnet": subnet, **variables}
     return parse_lab({host: {**common, "ansible_host": at} for host, at in hosts.items()})
 
 
