@@ -61,11 +61,15 @@ lab-status: $(READY) ## list them
 ssh: $(READY) ## open a shell on a host of the lab: make ssh HOST=broker
 	@ssh -F /var/lib/skillupworks-lab/demo/ssh_config $(or $(HOST),$(error which host? make ssh HOST=broker))
 
-deploy: $(READY) secrets release ## run playbooks/site.yml: make deploy INVENTORY=inventory/production
-	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml
+deploy: $(READY) release $(if $(filter inventory/lab,$(INVENTORY)),secrets) ## run playbooks/site.yml: make deploy INVENTORY=inventory/production ARGS=--ask-vault-pass
+	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml $(ARGS)
 
-secrets: $(READY) ## generate the lab's missing secrets
-	@test -s inventory/lab/group_vars/all/secrets.yml || ansible-playbook playbooks/ops/secrets.yml
+secrets: inventory/lab/group_vars/all/secrets.yml ## generate the lab's missing secrets
+
+# Again when the list of secrets grew; those that are there stay.
+inventory/lab/group_vars/all/secrets.yml: playbooks/ops/secrets.yml | $(READY)
+	@ansible-playbook playbooks/ops/secrets.yml
+	@touch $@
 
 release: $(READY) ## build the services into dist/, one archive per version
 	@$(BIN)/python apps/build_release.py
