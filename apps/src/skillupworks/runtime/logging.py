@@ -11,13 +11,14 @@ import os
 import sys
 import threading
 import traceback
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from skillupworks.runtime.journal import JournalWriter, stream_is_journal
+from skillupworks.runtime.journal import JOURNAL_SOCKET, JournalWriter, stream_is_journal
 
 __all__ = ["configure", "journal_fields"]
 
@@ -30,12 +31,14 @@ PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 QUIET_LOGGERS = {"pika": logging.CRITICAL, "uvicorn": logging.WARNING, "alembic": logging.WARNING}
 
 
-def configure(service: str, stream: TextIO = sys.stderr) -> None:
+def configure(
+    service: str, stream: TextIO = sys.stderr, journal_socket: Path = JOURNAL_SOCKET
+) -> None:
     """Send all logging of the process to the journal, the terminal or a file; call it once."""
     journal = stream_is_journal(stream, os.environ.get("JOURNAL_STREAM"))
     processors: list[Processor] = [structlog.contextvars.merge_contextvars, _add_level]
     if journal:
-        processors += [_join_traceback, _JournalSink(service, JournalWriter())]
+        processors += [_join_traceback, _JournalSink(service, JournalWriter(journal_socket))]
     elif stream.isatty():
         processors += [
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),

@@ -52,6 +52,9 @@ class Service(Generic[ServiceSettings]):
 def run(service: Service[ServiceSettings]) -> int:
     """Do what the command line says and return the exit status: 0, 1, or 78 for wrong settings."""
     options = _parse(service)
+    if options.version:
+        sys.stdout.write(f"{service.name} {version('skillupworks')}\n")
+        return 0
     logging.configure(service.name)
     try:
         if options.migrate:
@@ -97,7 +100,6 @@ def wait_for_stop(stop: Callable[[], None], ended: "SimpleQueue[str]") -> None:
 
 def _parse(service: Service[ServiceSettings]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=service.name, description=service.description)
-    parser.add_argument("--version", action="version", version=version("skillupworks"))
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
         "--check-config", action="store_true", help="say whether the service would start, and exit"
@@ -105,6 +107,7 @@ def _parse(service: Service[ServiceSettings]) -> argparse.Namespace:
     action.add_argument(
         "--migrate", action="store_true", help="bring the database's schema up to date, and exit"
     )
+    action.add_argument("--version", action="store_true", help="print the version, and exit")
     return parser.parse_args()
 
 

@@ -55,6 +55,7 @@ def create_app(
         " `totalMinor` is the same in paise. Errors are problem documents (RFC 9457).",
         version="1",
         redoc_url=None,
+        responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY),
     )
     install(app)
 
@@ -79,7 +80,6 @@ def create_app(
             HTTPStatus.BAD_REQUEST,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
             HTTPStatus.SERVICE_UNAVAILABLE,
         ),
     )

@@ -1,0 +1,82 @@
+"""The console scripts say whether they would start, with the exit status systemd knows."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .test_settings import VALID
+
+PRODUCTS = {
+    "currency": "INR",
+    "products": [{"sku": "Linux", "name": "Linux Administration", "price_minor": 199900}],
+    "shipping": [],
+}
+
+
+def run(service: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    module = service.replace("-", "_")
+    source = str(Path(__file__).parents[1] / "src")
+    command = [sys.executable, "-c", f"from skillupworks.shop.{module} import main; main()"]
+    return subprocess.run(
+        [*command, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": source} | environment,
+    )
+
+
+def test_check_config_accepts_a_valid_environment() -> None:
+    result = run("order-processor", "--check-config", **VALID)
+
+    assert (0, "configuration ok\n", "") == (result.returncode, result.stdout, result.stderr)
+
+
+def test_check_config_names_each_wrong_variable_and_ends_with_78() -> None:
+    result = run("order-processor", "--check-config", **VALID | {"RABBITMQ_PREFETCH": "many"})
+
+    assert result.returncode == os.EX_CONFIG
+    assert result.stderr == "RABBITMQ_PREFETCH: must be between 1 and 1000, got 'many'\n"
+
+
+def test_the_service_itself_ends_the_same_way() -> None:
+    result = run("payment")
+
+    assert result.returncode == os.EX_CONFIG
+    events = [json.loads(line)["event"] for line in result.stderr.splitlines()]
+    assert "RABBITMQ_HOST: is required" in events
+
+
+def test_payment_does_not_start_with_a_wrong_product_list(tmp_path: Path) -> None:
+    products = tmp_path / "products.json"
+    products.write_text(json.dumps(PRODUCTS | {"products": [{"sku": "Linux", "name": "Linux"}]}))
+
+    result = run("payment", "--check-config", **VALID, PRODUCTS_FILE=str(products))
+
+    assert result.returncode == os.EX_CONFIG
+    line = f"PRODUCTS_FILE: {products}: products[0].price_minor: Field required\n"
+    assert line == result.stderr
+
+
+def test_payment_accepts_the_product_list_of_the_repository() -> None:
+    products = Path(__file__).parents[2] / "files" / "products.json"
+
+    result = run("payment", "--check-config", **VALID, PRODUCTS_FILE=str(products))
+
+    assert (0, "configuration ok\n") == (result.returncode, result.stdout)
+
+
+@pytest.mark.parametrize("service", ["order-processor", "payment"])
+def test_a_migration_needs_a_database_and_says_in_one_line_why_it_failed(service: str) -> None:
+    # nothing listens on the discard port
+    environment = VALID | {"MYSQL_HOST": "127.0.0.1", "MYSQL_PORT": "9"}
+
+    result = run(service, "--migrate", **environment)
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: Can't connect to MySQL server on '127.0.0.1'")
+    assert len(result.stderr.splitlines()) == 1

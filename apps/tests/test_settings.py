@@ -1,0 +1,83 @@
+"""Settings are read at once, and everything wrong is said at once, by the variable's name."""
+
+import pytest
+
+from skillupworks.errors import ConfigurationError
+from skillupworks.runtime.settings import load
+from skillupworks.shop.order_processor import OrderProcessorSettings
+
+VALID = {
+    "RABBITMQ_HOST": "10.0.0.2",
+    "RABBITMQ_USER": "skillupworks",
+    "RABBITMQ_PASS": "s3cret",
+    "MYSQL_HOST": "10.0.0.3",
+    "MYSQL_USER": "orders",
+    "MYSQL_PASS": "s3cret",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Set a valid environment to be changed."""
+    for name, value in VALID.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def problems() -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(OrderProcessorSettings)
+    return caught.value.problems
+
+
+def test_what_is_not_set_has_its_documented_default(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("OPS_PORT", raising=False)
+
+    settings = load(OrderProcessorSettings)
+
+    assert settings.rabbitmq_port == 5672
+    assert settings.rabbitmq_prefetch == 10
+    assert settings.mysql_database == "orders"
+    assert settings.ops_port == 9101
+
+
+def test_a_number_that_is_none_is_named_with_its_bounds(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RABBITMQ_PREFETCH", "many")
+
+    assert problems() == ("RABBITMQ_PREFETCH: must be between 1 and 1000, got 'many'",)
+
+
+def test_a_number_out_of_bounds_is_named_with_them(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("OPS_PORT", "70000")
+
+    assert problems() == ("OPS_PORT: must be between 1 and 65535, got '70000'",)
+
+
+def test_all_errors_are_reported_together(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("RABBITMQ_HOST")
+    environment.setenv("MYSQL_USER", "")
+    environment.setenv("MYSQL_PORT", "0")
+
+    assert sorted(problems()) == [
+        "MYSQL_PORT: must be between 1 and 65535, got '0'",
+        "MYSQL_USER: is required",
+        "RABBITMQ_HOST: is required",
+    ]
+
+
+def test_several_broker_hosts_are_separated_by_commas(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RABBITMQ_HOST", "10.0.0.2, 10.0.0.3")
+
+    assert load(OrderProcessorSettings).rabbitmq_hosts == ("10.0.0.2", "10.0.0.3")
+
+
+def test_an_empty_host_among_several_is_an_error(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RABBITMQ_HOST", "10.0.0.2,")
+
+    assert problems()[0].startswith("RABBITMQ_HOST: ")
+
+
+def test_secrets_are_not_shown(environment: pytest.MonkeyPatch) -> None:
+    assert "s3cret" not in repr(load(OrderProcessorSettings))
+    environment.setenv("MYSQL_PORT", "x")
+    assert "s3cret" not in " ".join(problems())
