@@ -92,11 +92,11 @@ def test_another_source_is_another_version(
 
 
 def test_a_release_is_built_again_when_its_archive_was_damaged(
-    builder: ModuleType, tmp_path: Path
+    builder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest, artifact = tmp_path / "release.json", tmp_path / "release.tar"
     artifact.write_text("content")
-    builder.ROOT = tmp_path
+    monkeypatch.setattr(builder, "ROOT", tmp_path)
     builder.write_manifest(manifest, artifact, "1.0")
     assert builder.is_current(manifest, artifact, "1.0")
     assert not builder.is_current(manifest, artifact, "1.1")

@@ -103,8 +103,8 @@ def describe(error: BaseException) -> str:
         return f"the broker has blocked publishers for {BLOCKED_SECONDS} s"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    # the connection workflow wraps what happened, in an attribute or as the first argument
-    inner = getattr(error, "exception", None) or (error.args[0] if error.args else None)
-    if isinstance(inner, BaseException):
-        return describe(inner)
-    return str(inner or "") or type(error).__name__
+    # pika wraps what happened, in an attribute or among the arguments
+    for inner in (getattr(error, "exception", None), *error.args):
+        if isinstance(inner, BaseException):
+            return describe(inner)
+    return str(error.args[0] if error.args else "") or type(error).__name__

@@ -12,8 +12,10 @@ from skillupworks.messaging.publisher import Publisher
 
 __all__ = ["Parking"]
 
-# the broker drops headers that would not fit into one frame with everything else
 ERROR_CHARACTERS = 2000
+# all properties of a message must fit into one frame (128 KiB): a message whose own headers are
+# near that could not be parked with more of them
+HEADER_CHARACTERS = 64 * 1024
 
 
 class Parking:
@@ -46,6 +48,9 @@ class Parking:
             "skillupworks-exchange": delivery.exchange,
             "skillupworks-routing-key": delivery.routing_key,
         }
+        original = delivery.headers
+        if len(repr(original)) > HEADER_CHARACTERS:
+            original = {"skillupworks-headers": "left out, since they were too large"}
         self._publisher.publish(
             Outgoing(
                 exchange=self._exchange,
@@ -56,7 +61,7 @@ class Parking:
                 type=delivery.type,
                 content_type=delivery.content_type,
                 content_encoding=delivery.content_encoding,
-                headers={**delivery.headers, **history},
+                headers={**original, **history},
             )
         )
 

@@ -130,7 +130,7 @@ class Worker:
             self._count(self._process_or_park(delivery, attempts, began))
         except Exception as error:  # noqa: BLE001 - anything unexpected keeps the message
             self._metrics.failures.inc()
-            self._report(error, attempts)
+            self._report(error, delivery, attempts)
             return False
         finally:
             self._attempt_began = None
@@ -151,7 +151,7 @@ class Worker:
             )
             return Outcome.PARKED
 
-    def _report(self, error: Exception, attempts: _Attempts) -> None:
+    def _report(self, error: Exception, delivery: Delivery, attempts: _Attempts) -> None:
         """Log a failure when it is new for this message, and not on each attempt."""
         attempts.first_failed_at = attempts.first_failed_at or datetime.now(UTC)
         problem = str(error) or type(error).__name__
@@ -160,8 +160,9 @@ class Worker:
             return
         attempts.last_problem = problem
         expected = isinstance(error, TransientError)
+        name = delivery.message_id or "without id"
         log.error(
-            f"Error: {problem}; the message is kept and tried again",
+            f"Error: {problem}; message {name} is kept and tried again",
             outcome="retry",
             error=type(error).__name__,
             exc_info=None if expected else error,
