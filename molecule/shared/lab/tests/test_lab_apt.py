@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from lab.apt import KEYRING, read_archive
 from lab.errors import HostError
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from lab.checks import check_disk, check_memory, check_tools
 from lab.errors import HostError, ImageError
 from lab.image import find_images

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from lab.errors import GuestError, InventoryError
 from lab.machine import Machine
 from lab.tests.machine_state import left_behind, machine_state, network_namespaces_in_use

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from lab.tests.runner import LabRunner
 
 pytestmark = pytest.mark.lab

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from lab.errors import ImageError
 from lab.paths import CACHE
 from lab.tests.machine_state import left_behind, machine_state

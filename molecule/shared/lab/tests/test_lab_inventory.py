@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from lab.errors import InventoryError
 from lab.inventory import parse_lab, read_lab
 from lab.tests.runner import write_inventory

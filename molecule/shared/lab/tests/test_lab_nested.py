@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from lab.operations import down, up
 from lab.tests.runner import SHARED, LabRunner, describe_lab, wait_until, write_inventory
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from lab.errors import GuestError, HostError
 from lab.machine import Machine
 from lab.operations import up
