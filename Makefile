@@ -41,7 +41,7 @@ test: lint unit ## everything that proves the platform: lint, unit tests, and Mo
 
 lint: $(READY) ## check style and types of playbooks, roles and Python
 	@echo "== ruff"; ruff check; ruff format --check
-	@echo "== mypy"; mypy apps molecule/shared roles/rabbitmq/filter_plugins
+	@echo "== mypy"; mypy apps molecule/shared roles/rabbitmq/filter_plugins playbooks/ops
 	@echo "== yamllint"; yamllint --strict .
 	@echo "== shellcheck"; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
 	@echo "== ansible-lint"; ansible-lint --offline --profile production
