@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import testinfra
-from lab.inventory import parse_lab
-from lab.ssh import config_path
 from testinfra.host import Host
 
+from lab.inventory import parse_lab
+from lab.ssh import config_path
 from tests.helpers.ansible import inventory
 
 T = TypeVar("T")
