@@ -1,5 +1,6 @@
 """Fixtures: the platform, and its parts, once for all tests. See helpers/ for what they can do."""
 
+import dataclasses
 import time
 from collections.abc import Generator, Iterator
 
@@ -9,6 +10,7 @@ from tests.helpers.broker import Broker
 from tests.helpers.database import Database
 from tests.helpers.hosts import Platform
 from tests.helpers.journal import Journal
+from tests.helpers.parts import Parts
 from tests.helpers.services import Service, order_processors, payments
 from tests.helpers.shop import Shop
 
@@ -110,3 +112,10 @@ def payment(platform: Platform) -> Service:
 def processors(platform: Platform) -> list[Service]:
     """Return the order processors, one per host."""
     return order_processors(platform)
+
+
+@pytest.fixture(scope="session")
+def parts(request: pytest.FixtureRequest) -> Parts:
+    """Return all of them."""
+    names = [field.name for field in dataclasses.fields(Parts)]
+    return Parts(**{name: request.getfixturevalue(name) for name in names})

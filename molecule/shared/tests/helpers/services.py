@@ -72,6 +72,11 @@ class Service:
         self.run(f"systemctl start {self.unit}")
         self.wait_until_ready()
 
+    def restart(self) -> None:
+        """Restart it and wait until it works."""
+        self.run(f"systemctl restart {self.unit}")
+        self.wait_until_ready()
+
     def stop(self) -> None:
         """Stop it; returns when it has ended."""
         self.run(f"systemctl stop {self.unit}")

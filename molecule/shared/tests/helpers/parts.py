@@ -1,0 +1,48 @@
+"""The parts of the platform together, for tests that need most of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.helpers.broker import Broker
+from tests.helpers.database import Database
+from tests.helpers.hosts import Platform
+from tests.helpers.journal import Journal
+from tests.helpers.services import Service
+from tests.helpers.shop import Shop
+from tests.helpers.waiting import wait_until
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the fixtures of the same names are."""
+
+    platform: Platform
+    shop: Shop
+    broker: Broker
+    database: Database
+    journal: Journal
+    payment: Service
+    processors: list[Service]
+
+    def on_broker(self, command: str) -> str:
+        """Run a command on the broker's host."""
+        return self.platform.run(self.platform.only("rabbitmq"), command)
+
+    def on_database(self, command: str) -> str:
+        """Run a command on the database's host."""
+        return self.platform.run(self.platform.only("mysql"), command)
+
+    def assert_each_processed_once(self, order_ids: Iterable[str], seconds: float = 60) -> None:
+        """Wait until the orders are processed; each has one row and one e-mail line."""
+        order_ids = list(order_ids)
+        self.shop.wait_until_processed(*order_ids, seconds=seconds)
+        for order_id in order_ids:
+            assert self.database.orders(order_id) == 1
+            self.journal.block(order_id)
+            assert self.journal.emails(order_id) == 1
+
+    def wait_until_ready(self, seconds: float = 60) -> None:
+        """Return when all services say that they work."""
+        wait_until("the broker answers", self.broker.answers, seconds)
+        for service in (*self.processors, self.payment):
+            service.wait_until_ready(seconds)

@@ -1,0 +1,89 @@
+"""The broker goes away: orders are still taken, and delivered when it is back."""
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+
+from tests.helpers.broker import QUEUE, VHOST, Broker
+from tests.helpers.parts import Parts
+from tests.helpers.traffic import Customers
+from tests.helpers.waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def _platform_works_afterwards(parts: Parts) -> Iterator[None]:
+    """Leave the platform as it was found, whatever the test did."""
+    yield
+    parts.on_broker("systemctl start rabbitmq-server")
+    parts.wait_until_ready()
+
+
+def test_orders_are_accepted_while_the_broker_is_down_and_delivered_when_it_is_back(
+    parts: Parts,
+) -> None:
+    """The outbox keeps them; the services find the broker again without a restart."""
+    shop, payment = parts.shop, parts.payment
+    runs = [service.invocation for service in (*parts.processors, payment)]
+    parts.on_broker("systemctl stop rabbitmq-server")
+    order_ids = [shop.place("Linux")["orderId"] for _ in range(5)]
+
+    assert {shop.state(order_id) for order_id in order_ids} == {"paid"}
+    assert parts.database.count("payments.outbox", f"message_id = '{order_ids[0]}'") == 1
+    wait_until("payment says degraded", lambda: "degraded" in payment.http("/ready"))
+    assert payment.ready()
+    wait_until(
+        "the order processors say that they are not ready",
+        lambda: not any(processor.ready() for processor in parts.processors),
+    )
+
+    parts.on_broker("systemctl start rabbitmq-server")
+    parts.assert_each_processed_once(order_ids)
+    assert parts.database.count("payments.outbox", "true") == 0
+    assert [service.invocation for service in (*parts.processors, payment)] == runs
+
+
+def test_a_broker_that_is_killed_under_load_comes_back_and_nothing_is_lost(parts: Parts) -> None:
+    """Customers go on buying all the time; systemd starts the broker again."""
+    with Customers(parts.shop) as customers:
+        customers.wait_for_orders(5)
+        parts.on_broker("systemctl kill --signal=KILL rabbitmq-server")
+        wait_until("the broker is gone", lambda: not parts.broker.answers())
+        customers.wait_for_orders(5)
+        wait_until("the broker is back", parts.broker.answers, 60)
+        customers.wait_for_orders(5)
+    assert customers.refused == []
+    parts.assert_each_processed_once(customers.accepted)
+
+
+def test_a_consumer_whose_queue_is_deleted_makes_it_again_and_goes_on(parts: Parts) -> None:
+    """The broker cancels the consumer; the queue comes back with its binding and policy."""
+    parts.broker.delete(f"/queues/{VHOST}/{QUEUE}")
+    wait_until(
+        "all order processors consume again",
+        lambda: len(parts.broker.consumers()) == len(parts.processors),
+    )
+    assert parts.broker.queue()["policy"] == QUEUE
+    parts.shop.buy("Linux")
+
+
+def test_a_connection_that_an_operator_closes_is_made_again(parts: Parts) -> None:
+    """Those of the consumers and that of the outbox."""
+    before = _connections(parts.broker)
+    assert len(before) > len(parts.processors)
+    for name in before:
+        parts.broker.delete(f"/connections/{quote(name, safe='')}")
+
+    def again() -> bool:
+        new = _connections(parts.broker) - before
+        consumers = parts.broker.consumers()
+        return len(new) > len(parts.processors) and len(consumers) == len(parts.processors)
+
+    wait_until("all are connected again", again)
+    parts.shop.buy("Linux")
+
+
+def _connections(broker: Broker) -> set[str]:
+    """Return the names of the services' connections."""
+    listing = broker.get("/connections")
+    return {entry["name"] for entry in listing if entry.get("user") == "skillupworks"}

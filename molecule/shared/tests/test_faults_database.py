@@ -1,0 +1,57 @@
+"""The database goes away: nothing is lost, nothing is charged or processed twice."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.helpers.broker import order_message
+from tests.helpers.parts import Parts
+from tests.helpers.shop import order_of
+from tests.helpers.traffic import Customers
+from tests.helpers.waiting import wait_until
+
+
+@pytest.fixture(autouse=True)
+def _platform_works_afterwards(parts: Parts) -> Iterator[None]:
+    """Leave the platform as it was found, whatever the test did."""
+    yield
+    parts.on_database("systemctl start mariadb")
+    parts.wait_until_ready()
+
+
+def test_a_database_that_restarts_under_load_loses_and_doubles_nothing(parts: Parts) -> None:
+    """Customers repeat what got no answer, with the same key: each is charged once."""
+    with Customers(parts.shop) as customers:
+        customers.wait_for_orders(5)
+        parts.on_database("systemctl restart mariadb")
+        customers.wait_for_orders(5)
+    assert customers.refused == []
+    assert len(set(customers.accepted)) == len(customers.keys)
+    keys = ", ".join(f"'{key}'" for key in customers.keys)
+    charges = parts.database.count("payments.payments", f"idempotency_key IN ({keys})")
+    assert charges == len(customers.keys)
+    parts.assert_each_processed_once(customers.accepted)
+
+
+def test_without_the_database_orders_are_refused_for_now_and_messages_wait(parts: Parts) -> None:
+    """The shop says when to try again; a message is kept and not parked."""
+    parts.on_database("systemctl stop mariadb")
+    answer = parts.shop.post(order_of("Linux"))
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) > 0
+    ready = parts.payment.http("/ready")
+    assert " 503 " in ready.splitlines()[0]
+    assert "mysql" in ready
+
+    message = order_message()
+    parts.broker.publish(message)
+    wait_until(
+        "an order processor has the message in its hands",
+        lambda: parts.broker.queue()["messages_unacknowledged"] == 1,
+    )
+    assert not any(processor.ready() for processor in parts.processors)
+
+    parts.on_database("systemctl start mariadb")
+    assert parts.journal.block(message["orderId"])[-1] == "📦 Warehouse notified (simulated)"
+    assert parts.database.orders(message["orderId"]) == 1
