@@ -1,5 +1,6 @@
 """Connections to the broker, and what their errors mean."""
 
+import re
 import socket
 from dataclasses import dataclass
 from typing import Self
@@ -107,4 +108,11 @@ def describe(error: BaseException) -> str:
     for inner in (getattr(error, "exception", None), *error.args):
         if isinstance(inner, BaseException):
             return describe(inner)
-    return str(error.args[0] if error.args else "") or type(error).__name__
+    return _words(str(error.args[0] if error.args else "")) or type(error).__name__
+
+
+def _words(text: str) -> str:
+    """Return the words in a text of pika's that quotes an exception or a socket address."""
+    if quoted := re.search(r"Error\(\d+, ['\"](.+?)['\"]\)", text):
+        return quoted[1]
+    return text.partition(": '")[0]

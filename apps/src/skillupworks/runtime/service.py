@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import structlog
+from prometheus_client import disable_created_metrics
 
 from skillupworks.errors import ConfigurationError, SkillUpWorksError
 from skillupworks.runtime import logging
@@ -56,6 +57,8 @@ def run(service: Service[ServiceSettings]) -> int:
         sys.stdout.write(f"{service.name} {version('skillupworks')}\n")
         return 0
     logging.configure(service.name)
+    # a time of creation beside each series doubles them and tells nothing
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     try:
         if options.migrate:
             sys.stdout.write(service.migrate(load(service.database)) + "\n")
