@@ -15,7 +15,7 @@ from tests.helpers.services import Service, order_processors, payments
 from tests.helpers.shop import Shop
 
 # From what only looks to what takes the most apart; files that are not here come first.
-LATE = ("test_faults_", "test_settings", "test_deployment", "test_reboot")
+LATE = ("test_settings", "test_faults_", "test_deployment", "test_reboot")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,7 +63,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.started = time.time()  # type: ignore[attr-defined]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Return the hosts; the run ends here when one of them is down."""
     platform = Platform(tmp_path_factory.mktemp("ssh"))

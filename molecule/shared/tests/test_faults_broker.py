@@ -1,11 +1,10 @@
 """The broker goes away: orders are still taken, and delivered when it is back."""
 
 from collections.abc import Iterator
-from urllib.parse import quote
 
 import pytest
 
-from tests.helpers.broker import QUEUE, VHOST, Broker
+from tests.helpers.broker import QUEUE, VHOST
 from tests.helpers.parts import Parts
 from tests.helpers.traffic import Customers
 from tests.helpers.waiting import wait_until
@@ -58,32 +57,26 @@ def test_a_broker_that_is_killed_under_load_comes_back_and_nothing_is_lost(parts
 
 def test_a_consumer_whose_queue_is_deleted_makes_it_again_and_goes_on(parts: Parts) -> None:
     """The broker cancels the consumer; the queue comes back with its binding and policy."""
+    before = parts.broker.consumer_tags()
     parts.broker.delete(f"/queues/{VHOST}/{QUEUE}")
-    wait_until(
-        "all order processors consume again",
-        lambda: len(parts.broker.consumers()) == len(parts.processors),
-    )
+    _wait_for_new_consumers(parts, before)
     assert parts.broker.queue()["policy"] == QUEUE
     parts.shop.buy("Linux")
 
 
-def test_a_connection_that_an_operator_closes_is_made_again(parts: Parts) -> None:
+def test_connections_that_an_operator_closes_are_made_again(parts: Parts) -> None:
     """Those of the consumers and that of the outbox."""
-    before = _connections(parts.broker)
-    assert len(before) > len(parts.processors)
-    for name in before:
-        parts.broker.delete(f"/connections/{quote(name, safe='')}")
-
-    def again() -> bool:
-        new = _connections(parts.broker) - before
-        consumers = parts.broker.consumers()
-        return len(new) > len(parts.processors) and len(consumers) == len(parts.processors)
-
-    wait_until("all are connected again", again)
+    before = parts.broker.consumer_tags()
+    parts.on_broker("rabbitmqctl close_all_user_connections skillupworks 'closed by a test'")
+    _wait_for_new_consumers(parts, before)
     parts.shop.buy("Linux")
 
 
-def _connections(broker: Broker) -> set[str]:
-    """Return the names of the services' connections."""
-    listing = broker.get("/connections")
-    return {entry["name"] for entry in listing if entry.get("user") == "skillupworks"}
+def _wait_for_new_consumers(parts: Parts, before: set[str]) -> None:
+    """Return when every order processor consumes, and none under a tag of before."""
+
+    def renewed() -> bool:
+        tags = parts.broker.consumer_tags()
+        return len(tags) == len(parts.processors) and not tags & before
+
+    wait_until("all order processors consume again", renewed)

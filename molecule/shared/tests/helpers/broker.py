@@ -66,12 +66,19 @@ class Broker:
         return queue
 
     def consumers(self, queue: str = QUEUE) -> list[Json]:
-        """Return the consumers of a queue."""
+        """Return the consumers of a queue; seconds old at worst.
+
+        RabbitMQ 4.0 goes on to list those of a queue that was deleted, without their channel.
+        """
         return [
             consumer
             for consumer in self.get(f"/consumers/{VHOST}")
-            if consumer["queue"]["name"] == queue
+            if consumer["queue"]["name"] == queue and consumer["channel_details"]
         ]
+
+    def consumer_tags(self) -> set[str]:
+        """Return the tags of the order processors; a consumer that began anew has another."""
+        return {consumer["consumer_tag"] for consumer in self.consumers()}
 
     def publish(
         self,

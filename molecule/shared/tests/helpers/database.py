@@ -2,7 +2,7 @@
 
 import shlex
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tests.helpers.hosts import Platform
@@ -37,6 +37,12 @@ class Database:
     def orders(self, order_id: str) -> int:
         """Return how often an order is recorded."""
         return self.count("orders.orders", f"order_id = '{order_id}'")
+
+    def rows_of_orders(self, order_ids: Iterable[str]) -> dict[str, int]:
+        """Return how often each of these orders is recorded; those that are not are left out."""
+        wanted = ", ".join(f"'{order_id}'" for order_id in order_ids)
+        counts = f"SELECT order_id, COUNT(*) FROM orders.orders WHERE order_id IN ({wanted})"  # noqa: S608
+        return {row[0]: int(row[1]) for row in self.rows(f"{counts} GROUP BY order_id")}
 
     @contextmanager
     def locked(self, table: str) -> Iterator[None]:

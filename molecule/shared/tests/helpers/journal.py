@@ -1,6 +1,8 @@
 """Reading the journals of the services."""
 
 import json
+from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 from tests.helpers.hosts import Platform
@@ -39,6 +41,15 @@ class Journal:
     def emails(self, order_id: str) -> int:
         """Return how often a confirmation was sent for an order."""
         return [entry["MESSAGE"] for entry in self.of_order(order_id)].count(EMAIL_LINE)
+
+    def emails_of(self, order_ids: Collection[str]) -> dict[str, int]:
+        """Return how often a confirmation was sent for each of these orders; not for none."""
+        found = self._platform.each(
+            self._platform.group("order_processor"),
+            lambda host: self._read(host, f"-t order-processor MESSAGE='{EMAIL_LINE}'"),
+        )
+        sent = [entry["ORDER_ID"] for entries in found.values() for entry in entries]
+        return dict(Counter(order_id for order_id in sent if order_id in order_ids))
 
     def since(self, host: str, unit: str, cursor: str) -> list[str]:
         """Return the lines of a unit after a cursor, see `cursor`."""
