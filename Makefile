@@ -58,6 +58,9 @@ lab-down: $(READY) ## end them and delete their data
 lab-status: $(READY) ## list them
 	@$(LAB) status
 
+lab-reboot: $(READY) ## reboot one of them: make lab-reboot HOST=broker
+	@$(LAB) reboot $(or $(HOST),$(error which host? make lab-reboot HOST=broker))
+
 ssh: $(READY) ## open a shell on a host of the lab: make ssh HOST=broker
 	@ssh -F /var/lib/skillupworks-lab/demo/ssh_config $(or $(HOST),$(error which host? make ssh HOST=broker))
 
@@ -77,4 +80,4 @@ release: $(READY) ## build the services into dist/, one archive per version
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: all help demo test lint unit lab-up lab-down lab-status ssh deploy secrets release lock
+.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release lock
