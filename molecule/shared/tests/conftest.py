@@ -15,7 +15,7 @@ from tests.helpers.services import Service, order_processors, payments
 from tests.helpers.shop import Shop
 
 # From what only looks to what takes the most apart; files that are not here come first.
-LATE = ("test_settings", "test_faults_", "test_deployment", "test_reboot")
+LATE = ("test_settings", "test_faults_", "test_deployment", "test_check_mode", "test_reboot")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

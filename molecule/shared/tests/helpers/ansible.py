@@ -13,29 +13,30 @@ from typing import Any
 PROJECT = Path(__file__).parents[4]
 INVENTORY = "ANSIBLE_INVENTORY"
 DEFAULT_INVENTORY = str(PROJECT / "inventory" / "lab")
-# One JSON document instead of text, from `ansible` as well; an empty list of others is an error.
+# One JSON document instead of text, from `ansible` as well, without the timers of ansible.cfg:
+# an empty list of further callbacks is an error, and of this one there can only be one.
 JSON_OUTPUT = {
     "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
     "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
-    "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.json",
+    "ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.minimal",
 }
 
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Play:
-    """What a playbook did."""
+class Run:
+    """What a run of playbooks did; each has its own document."""
 
-    document: Json
-    text: str
+    documents: list[Json]
 
     @property
     def changed(self) -> list[str]:
         """The tasks that changed something, as `host: task`."""
         return [
             f"{host}: {task['task']['name']}"
-            for play in self.document["plays"]
+            for document in self.documents
+            for play in document["plays"]
             for task in play["tasks"]
             for host, result in task["hosts"].items()
             if result.get("changed")
@@ -44,7 +45,12 @@ class Play:
     @property
     def hosts(self) -> set[str]:
         """The hosts that it worked on."""
-        return {host for host, counts in self.document["stats"].items() if counts["ok"]}
+        return {
+            host
+            for document in self.documents
+            for host, counts in document["stats"].items()
+            if counts["ok"]
+        }
 
 
 def environment() -> dict[str, str]:
@@ -74,33 +80,36 @@ def variable(name: str) -> dict[str, Any]:
     return {host: result[name] for host, result in hosts.items()}
 
 
-def playbook(
-    name: str, *arguments: str, variables: Mapping[str, object] | None = None, expect: int = 0
-) -> Play:
-    """Run playbooks/NAME.yml with further arguments; fails when it does not exit as expected.
-
-    The variables go through a file: on the command line everybody could read a password.
-    """
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as extra:
-        json.dump(dict(variables or {}), extra)
-        extra.flush()
-        run = _run(
-            *("ansible-playbook", f"playbooks/{name}.yml", "--extra-vars", f"@{extra.name}"),
-            *arguments,
-            env=JSON_OUTPUT,
-            expect=expect,
-        )
-    return Play(json.loads(run.stdout), run.stdout + run.stderr)
+def playbooks(*arguments: str, variables: Mapping[str, object] | None = None) -> Run:
+    """Run playbooks by name, with options among the names, and with these variables."""
+    run = _run_playbooks(arguments, variables, JSON_OUTPUT)
+    documents, text = [], run.stdout.lstrip()
+    while text:
+        document, end = json.JSONDecoder().raw_decode(text)
+        documents.append(document)
+        text = text[end:].lstrip()
+    return Run(documents)
 
 
-def output(name: str, *arguments: str) -> str:
-    """Run a playbook and return what an operator sees of it."""
-    run = _run("ansible-playbook", f"playbooks/{name}.yml", *arguments)
+def output(*names: str, variables: Mapping[str, object], verbosity: int) -> str:
+    """Run playbooks by name, with these variables; return all that an operator sees of it."""
+    run = _run_playbooks((*names, f"-{'v' * verbosity}"), variables, {})
     return run.stdout + run.stderr
 
 
+def _run_playbooks(
+    arguments: tuple[str, ...], variables: Mapping[str, object] | None, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Pass the variables through a file: on the command line everybody could read a password."""
+    words = [word if word.startswith("-") else f"playbooks/{word}.yml" for word in arguments]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as extra:
+        json.dump(dict(variables or {}), extra)
+        extra.flush()
+        return _run("ansible-playbook", *words, "--extra-vars", f"@{extra.name}", env=env)
+
+
 def _run(
-    program: str, *arguments: str, env: Mapping[str, str] | None = None, expect: int = 0
+    program: str, *arguments: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that is installed beside this Python, from the project's folder."""
     run = subprocess.run(
@@ -112,5 +121,5 @@ def _run(
         text=True,
     )
     end = "\n".join((run.stdout + run.stderr).splitlines()[-60:])
-    assert run.returncode == expect, f"{program} {' '.join(arguments)}: {run.returncode}\n{end}"
+    assert run.returncode == 0, f"{program} {' '.join(arguments)}: {run.returncode}\n{end}"
     return run
