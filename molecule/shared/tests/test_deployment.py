@@ -23,6 +23,10 @@ PASSWORDS = (
 )
 PLAYBOOKS = ("data", "broker", "shop")
 OTHER_PREFETCH = 3
+# The release that is built, once more under another name; and some that are older.
+OTHER_VERSION = "9.9.9+test"
+OLD_VERSIONS = ("0.0.1", "0.0.2", "0.0.3")
+RELEASES = "/opt/skillupworks/releases"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,6 +34,7 @@ def _inventorys_state_afterwards(parts: Parts) -> Iterator[None]:
     """Deploy what the inventory says, whatever the tests deployed."""
     yield
     ansible.playbooks(*PLAYBOOKS)
+    parts.processors[-1].run(f"rm -rf {RELEASES}/{OTHER_VERSION}")
     parts.wait_until_ready()
 
 
@@ -41,12 +46,16 @@ class Scaled:
     second: Service
     unchanged: list[Service]
     runs_before: dict[str, str]
+    release_before: str
 
 
 @pytest.fixture(scope="module", name="scaled")
 def _scaled(parts: Parts) -> Scaled:
-    """Give one host a second copy, and both another prefetch."""
+    """Give one host another release, and two copies with another prefetch."""
     changed = parts.processors[-1]
+    release = changed.run("basename $(readlink /opt/skillupworks/current)")
+    for version in OLD_VERSIONS:
+        changed.run(f"mkdir {RELEASES}/{version}; touch -d 2020-01-01 {RELEASES}/{version}")
     unchanged = [*parts.processors[:-1], parts.payment]
     runs = {str(service): service.invocation for service in (changed, *unchanged)}
     here = f"inventory_hostname == '{changed.host}'"
@@ -55,10 +64,11 @@ def _scaled(parts: Parts) -> Scaled:
         variables={
             "order_processor_replicas": f"{{{{ 2 if {here} else 1 }}}}",
             "order_processor_prefetch": f"{{{{ {OTHER_PREFETCH} if {here} else 10 }}}}",
+            "app_release_version": f"{{{{ '{OTHER_VERSION}' if {here} else '{release}' }}}}",
         },
     )
     second = Service(parts.platform, changed.host, "order-processor-2")
-    return Scaled(changed, second, unchanged, runs)
+    return Scaled(changed, second, unchanged, runs, release)
 
 
 def test_a_service_restarts_when_its_settings_change_and_not_otherwise(scaled: Scaled) -> None:
@@ -67,6 +77,16 @@ def test_a_service_restarts_when_its_settings_change_and_not_otherwise(scaled: S
     assert scaled.changed.invocation != before[str(scaled.changed)]
     for service in scaled.unchanged:
         assert service.invocation == before[str(service)], str(service)
+
+
+def test_a_new_release_is_switched_to_and_three_are_kept(scaled: Scaled) -> None:
+    """The one before it is still there to go back to; older ones are gone."""
+    service = scaled.changed
+    assert service.run("readlink /opt/skillupworks/current") == f"releases/{OTHER_VERSION}"
+    assert service.run(f"readlink /proc/{service.pid}/cwd") == f"{RELEASES}/{OTHER_VERSION}"
+    kept = service.run(f"ls {RELEASES}").split()
+    assert len(kept) == 3
+    assert {OTHER_VERSION, scaled.release_before} <= set(kept)
 
 
 def test_a_second_consumer_on_one_host_shares_the_queue(scaled: Scaled, parts: Parts) -> None:
@@ -141,6 +161,28 @@ def test_what_ansible_prints_has_no_secret(rotated: Rotated, platform: Platform)
     assert '"invocation"' in rotated.output or "invocation:" in rotated.output
     for secret in (*platform.secrets.values(), *rotated.passwords.values()):
         assert secret not in rotated.output
+
+
+def test_going_back_to_the_release_before_is_a_deployment_like_any_other(
+    rotated: Rotated, scaled: Scaled
+) -> None:
+    """The next run said so: the earlier version runs again."""
+    assert rotated
+    release = f"{RELEASES}/{scaled.release_before}"
+    assert scaled.changed.run(f"readlink /proc/{scaled.changed.pid}/cwd") == release
+
+
+def test_an_archive_with_another_checksum_is_refused(rotated: Rotated, scaled: Scaled) -> None:
+    """Before anything of it is unpacked; what runs goes on."""
+    assert rotated
+    run = scaled.changed.invocation
+    said = ansible.failure(
+        *("shop", f"--limit={scaled.changed.host}"),
+        variables={"app_release_version": "9.9.8+test", "app_release_sha256": "0" * 64},
+    )
+    assert f"not {'0' * 64} (app_release_sha256)" in said
+    assert "9.9.8" not in scaled.changed.run(f"ls {RELEASES}")
+    assert scaled.changed.invocation == run
 
 
 def test_the_second_consumer_is_gone_when_it_is_no_longer_wanted(

@@ -18,6 +18,23 @@ def _platform_works_afterwards(parts: Parts) -> Iterator[None]:
     parts.wait_until_ready()
 
 
+def test_a_consumer_whose_queue_is_deleted_makes_it_again_and_goes_on(parts: Parts) -> None:
+    """The broker cancels the consumer; the queue comes back with its binding and policy."""
+    before = parts.broker.consumer_tags()
+    parts.broker.delete(f"/queues/{VHOST}/{QUEUE}")
+    _wait_for_new_consumers(parts, before)
+    assert parts.broker.queue()["policy"] == QUEUE
+    parts.shop.buy("Linux")
+
+
+def test_connections_that_an_operator_closes_are_made_again(parts: Parts) -> None:
+    """Those of the consumers and that of the outbox."""
+    before = parts.broker.consumer_tags()
+    parts.on_broker("rabbitmqctl close_all_user_connections skillupworks 'closed by a test'")
+    _wait_for_new_consumers(parts, before)
+    parts.shop.buy("Linux")
+
+
 def test_orders_are_accepted_while_the_broker_is_down_and_delivered_when_it_is_back(
     parts: Parts,
 ) -> None:
@@ -53,23 +70,6 @@ def test_a_broker_that_is_killed_under_load_comes_back_and_nothing_is_lost(parts
         customers.wait_for_orders(5)
     assert customers.refused == []
     parts.assert_each_processed_once(customers.accepted)
-
-
-def test_a_consumer_whose_queue_is_deleted_makes_it_again_and_goes_on(parts: Parts) -> None:
-    """The broker cancels the consumer; the queue comes back with its binding and policy."""
-    before = parts.broker.consumer_tags()
-    parts.broker.delete(f"/queues/{VHOST}/{QUEUE}")
-    _wait_for_new_consumers(parts, before)
-    assert parts.broker.queue()["policy"] == QUEUE
-    parts.shop.buy("Linux")
-
-
-def test_connections_that_an_operator_closes_are_made_again(parts: Parts) -> None:
-    """Those of the consumers and that of the outbox."""
-    before = parts.broker.consumer_tags()
-    parts.on_broker("rabbitmqctl close_all_user_connections skillupworks 'closed by a test'")
-    _wait_for_new_consumers(parts, before)
-    parts.shop.buy("Linux")
 
 
 def _wait_for_new_consumers(parts: Parts, before: set[str]) -> None:

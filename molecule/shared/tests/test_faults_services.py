@@ -65,6 +65,17 @@ def test_an_order_is_delivered_although_payment_is_killed_after_its_answer(parts
     parts.assert_each_processed_once([order_id])
 
 
+def test_a_processor_that_hangs_is_started_again(parts: Parts) -> None:
+    """Nobody feeds the watchdog of a process that stands still; its messages go to another."""
+    hung = parts.processors[-1]
+    with hung.changed("WatchdogSec=3\\nTimeoutAbortSec=3\\nRestartSec=1"):
+        run = hung.invocation
+        hung.run(f"systemctl kill --signal=STOP {hung.unit}")
+        order_ids = [parts.shop.place("Linux")["orderId"] for _ in range(4)]
+        wait_until(f"{hung} has another run", lambda: hung.invocation not in ("", run))
+        parts.assert_each_processed_once(order_ids)
+
+
 def _order_in_work(parts: Parts) -> tuple[str, Service]:
     """Place an order while `orders` is locked; return it and the service that has it in hand."""
     order_id = parts.shop.place("Linux")["orderId"]

@@ -1,6 +1,6 @@
 """Wrong settings and a wrong topology: a service says so in one line, and does not start."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -12,29 +12,6 @@ from tests.helpers.waiting import wait_until
 
 EX_CONFIG = "78"
 VHOST = "test-topology"
-Misconfigure = Callable[[Service, str], None]
-
-
-@pytest.fixture
-def misconfigure() -> Iterator[Misconfigure]:
-    """Return a function that adds lines to a service's unit and starts it; undone afterwards."""
-    changed: list[Service] = []
-
-    def add(service: Service, lines: str) -> None:
-        changed.append(service)
-        folder = f"/run/systemd/system/{service.unit}.service.d"
-        service.run(
-            f"mkdir -p {folder}; printf '[Service]\\n{lines}\\n' > {folder}/test.conf;"
-            f" systemctl daemon-reload; systemctl restart {service.unit} || true"
-        )
-
-    yield add
-    for service in changed:
-        service.run(
-            f"rm -r /run/systemd/system/{service.unit}.service.d; systemctl daemon-reload;"
-            f" systemctl reset-failed {service.unit} || true"
-        )
-        service.restart()
 
 
 @pytest.mark.parametrize(
@@ -48,35 +25,31 @@ def misconfigure() -> Iterator[Misconfigure]:
     ],
 )
 def test_the_order_processor_names_the_wrong_setting_and_stays_down(
-    processors: list[Service], misconfigure: Misconfigure, lines: str, said: str
+    processors: list[Service], lines: str, said: str
 ) -> None:
     """One line in the journal, and systemd shows the unit as failed."""
     service = processors[-1]
-    misconfigure(service, lines)
-    _assert_refused(service, [said])
+    with service.changed(lines):
+        _assert_refused(service, [said])
 
 
-def test_payment_names_the_wrong_setting_and_stays_down(
-    payment: Service, misconfigure: Misconfigure
-) -> None:
+def test_payment_names_the_wrong_setting_and_stays_down(payment: Service) -> None:
     """The same for the service with HTTP, and for what a setting leads to."""
-    misconfigure(payment, "Environment=PRODUCTS_FILE=/nowhere.json")
-    _assert_refused(payment, ["PRODUCTS_FILE: /nowhere.json: No such file or directory"])
+    with payment.changed("Environment=PRODUCTS_FILE=/nowhere.json"):
+        _assert_refused(payment, ["PRODUCTS_FILE: /nowhere.json: No such file or directory"])
 
 
-def test_all_wrong_settings_are_named_at_once(
-    processors: list[Service], misconfigure: Misconfigure
-) -> None:
+def test_all_wrong_settings_are_named_at_once(processors: list[Service]) -> None:
     """Nobody has to start it twice to find the second mistake."""
     service = processors[-1]
-    misconfigure(service, "Environment=RABBITMQ_PREFETCH=many OPS_PORT=-1")
-    _assert_refused(
-        service,
-        [
-            "RABBITMQ_PREFETCH: must be between 1 and 1000, got 'many'",
-            "OPS_PORT: must be between 1 and 65535, got '-1'",
-        ],
-    )
+    with service.changed("Environment=RABBITMQ_PREFETCH=many OPS_PORT=-1"):
+        _assert_refused(
+            service,
+            [
+                "RABBITMQ_PREFETCH: must be between 1 and 1000, got 'many'",
+                "OPS_PORT: must be between 1 and 65535, got '-1'",
+            ],
+        )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +89,7 @@ def vhost(broker: Broker) -> Iterator[str]:
 
 
 def test_a_queue_of_the_wrong_type_stops_the_order_processor(
-    processors: list[Service], misconfigure: Misconfigure, broker: Broker, vhost: str
+    processors: list[Service], broker: Broker, vhost: str
 ) -> None:
     """It neither uses nor replaces the queue, and says what is wrong with it."""
     name = "order-processing"
@@ -124,21 +97,21 @@ def test_a_queue_of_the_wrong_type_stops_the_order_processor(
         f"/queues/{vhost}/{name}", {"durable": True, "arguments": {"x-queue-type": "classic"}}
     )
     service = processors[-1]
-    misconfigure(service, f"Environment=RABBITMQ_VHOST={vhost}")
-    wait_until(f"{service} has failed", lambda: service.state == "failed")
-    assert service.show("ExecMainStatus") == {"ExecMainStatus": EX_CONFIG}
-    (error,) = [line for line in _journal(service) if name in line]
+    with service.changed(f"Environment=RABBITMQ_VHOST={vhost}"):
+        wait_until(f"{service} has failed", lambda: service.state == "failed")
+        assert service.show("ExecMainStatus") == {"ExecMainStatus": EX_CONFIG}
+        (error,) = [line for line in _journal(service) if name in line]
     assert error.startswith(f"queue '{name}' exists, but is not a durable quorum queue")
     assert broker.get(f"/queues/{vhost}/{name}")["type"] == "classic"
 
 
 def test_a_missing_queue_is_created_when_the_order_processor_starts(
-    processors: list[Service], misconfigure: Misconfigure, broker: Broker, vhost: str
+    processors: list[Service], broker: Broker, vhost: str
 ) -> None:
     """With its exchange, its binding and its dead-letter queue, as the guide promises."""
     service = processors[-1]
-    misconfigure(service, f"Environment=RABBITMQ_VHOST={vhost}")
-    service.wait_until_ready()
+    with service.changed(f"Environment=RABBITMQ_VHOST={vhost}"):
+        service.wait_until_ready()
     queues = {queue["name"]: queue["type"] for queue in broker.get(f"/queues/{quote(vhost)}")}
     assert queues == {"order-processing": "quorum", "order-processing-dlq": "quorum"}
     bindings = broker.get(f"/bindings/{vhost}/e/skillupworks/q/order-processing")

@@ -97,19 +97,29 @@ def output(*names: str, variables: Mapping[str, object], verbosity: int) -> str:
     return run.stdout + run.stderr
 
 
+def failure(*arguments: str, variables: Mapping[str, object]) -> str:
+    """Run playbooks that must fail; return what is said about it."""
+    return _run_playbooks(arguments, variables, {}, succeed=False).stdout
+
+
 def _run_playbooks(
-    arguments: tuple[str, ...], variables: Mapping[str, object] | None, env: Mapping[str, str]
+    arguments: tuple[str, ...],
+    variables: Mapping[str, object] | None,
+    env: Mapping[str, str],
+    *,
+    succeed: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """Pass the variables through a file: on the command line everybody could read a password."""
     words = [word if word.startswith("-") else f"playbooks/{word}.yml" for word in arguments]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as extra:
         json.dump(dict(variables or {}), extra)
         extra.flush()
-        return _run("ansible-playbook", *words, "--extra-vars", f"@{extra.name}", env=env)
+        words += ["--extra-vars", f"@{extra.name}"]
+        return _run("ansible-playbook", *words, env=env, succeed=succeed)
 
 
 def _run(
-    program: str, *arguments: str, env: Mapping[str, str] | None = None
+    program: str, *arguments: str, env: Mapping[str, str] | None = None, succeed: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run a program that is installed beside this Python, from the project's folder."""
     run = subprocess.run(
@@ -121,5 +131,7 @@ def _run(
         text=True,
     )
     end = "\n".join((run.stdout + run.stderr).splitlines()[-60:])
-    assert run.returncode == 0, f"{program} {' '.join(arguments)}: {run.returncode}\n{end}"
+    assert (run.returncode == 0) is succeed, (
+        f"{program} {' '.join(arguments)}: {run.returncode}\n{end}"
+    )
     return run

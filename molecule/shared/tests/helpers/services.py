@@ -2,6 +2,8 @@
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +82,21 @@ class Service:
     def stop(self) -> None:
         """Stop it; returns when it has ended."""
         self.run(f"systemctl stop {self.unit}")
+
+    @contextmanager
+    def changed(self, lines: str) -> Iterator[None]:
+        """Add lines to the unit and restart it, which may fail; undo that at the end."""
+        folder = f"/run/systemd/system/{self.unit}.service.d"
+        self.run(
+            f"mkdir -p {folder}; printf '[Service]\\n{lines}\\n' > {folder}/test.conf;"
+            f" systemctl daemon-reload; systemctl restart {self.unit} || true"
+        )
+        try:
+            yield
+        finally:
+            self.run(f"rm -r {folder}; systemctl daemon-reload")
+            self.run(f"systemctl reset-failed {self.unit} || true")
+            self.restart()
 
     def environment(self) -> str:
         """Return shell code that sets the service's variables, secrets included."""
