@@ -1,11 +1,13 @@
 """Fixtures: the platform, and its parts, once for all tests. See helpers/ for what they can do."""
 
 import dataclasses
+import os
 import time
 from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.helpers.ansible import INVENTORY
 from tests.helpers.broker import Broker
 from tests.helpers.database import Database
 from tests.helpers.hosts import Platform
@@ -66,6 +68,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Return the hosts; the run ends here when one of them is down."""
+    if "MOLECULE_SCENARIO_NAME" in os.environ and INVENTORY not in os.environ:
+        pytest.exit(
+            f"{INVENTORY} is not set: Molecule's verifier must say which hosts are meant", 1
+        )
     platform = Platform(tmp_path_factory.mktemp("ssh"))
     if down := platform.down():
         pytest.exit("\n".join(down), returncode=1)

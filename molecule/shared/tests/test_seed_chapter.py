@@ -29,7 +29,7 @@ class Terminal:
         return self._platform.run(self._host, command)
 
 
-@pytest.fixture(scope="module", name="app", params=[0, 1])
+@pytest.fixture(name="app", params=[0, 1])
 def _app(platform: Platform, request: pytest.FixtureRequest) -> Terminal:
     """Sit at a host of the order processor."""
     return Terminal(platform, platform.group("order_processor")[request.param])
@@ -225,7 +225,9 @@ def test_a_message_published_by_hand_is_processed(broker: Broker, journal: Journ
 # Quick reference
 
 
-def test_systemctl_restart_comes_back_ready(app: Terminal) -> None:
-    """When the command returns, the service works again; its uptime shows it."""
+def test_systemctl_restart_comes_back_ready(app: Terminal, processors: list[Service]) -> None:
+    """When the command returns, the service runs again, and works soon; its uptime shows it."""
     app("systemctl restart order-processor")
     assert "active (running) since" in app("systemctl status order-processor | grep Active")
+    for processor in processors:
+        processor.wait_until_ready()
