@@ -23,9 +23,10 @@ PASSWORDS = (
 )
 PLAYBOOKS = ("data", "broker", "shop")
 OTHER_PREFETCH = 3
-# The release that is built, once more under another name; and some that are older.
+# The release that is built, once more under another name; and some that are newer than the one
+# in use, as after going back to an earlier one.
 OTHER_VERSION = "9.9.9+test"
-OLD_VERSIONS = ("0.0.1", "0.0.2", "0.0.3")
+NEWER_VERSIONS = ("9.9.6", "9.9.7", "9.9.8")
 RELEASES = "/opt/skillupworks/releases"
 
 
@@ -34,7 +35,7 @@ def _inventorys_state_afterwards(parts: Parts) -> Iterator[None]:
     """Deploy what the inventory says, whatever the tests deployed."""
     yield
     ansible.playbooks(*PLAYBOOKS)
-    parts.processors[-1].run(f"rm -rf {RELEASES}/{OTHER_VERSION}")
+    parts.processors[-1].run(f"rm -rf {RELEASES}/9.9.*")
     parts.wait_until_ready()
 
 
@@ -54,8 +55,8 @@ def _scaled(parts: Parts) -> Scaled:
     """Give one host another release, and two copies with another prefetch."""
     changed = parts.processors[-1]
     release = changed.run("basename $(readlink /opt/skillupworks/current)")
-    for version in OLD_VERSIONS:
-        changed.run(f"mkdir {RELEASES}/{version}; touch -d 2020-01-01 {RELEASES}/{version}")
+    for version in NEWER_VERSIONS:
+        changed.run(f"mkdir {RELEASES}/{version}; touch -d 2040-01-01 {RELEASES}/{version}")
     unchanged = [*parts.processors[:-1], parts.payment]
     runs = {str(service): service.invocation for service in (changed, *unchanged)}
     here = f"inventory_hostname == '{changed.host}'"
@@ -80,7 +81,7 @@ def test_a_service_restarts_when_its_settings_change_and_not_otherwise(scaled: S
 
 
 def test_a_new_release_is_switched_to_and_three_are_kept(scaled: Scaled) -> None:
-    """The one before it is still there to go back to; older ones are gone."""
+    """The one that was in use is among them, although others were installed after it."""
     service = scaled.changed
     assert service.run("readlink /opt/skillupworks/current") == f"releases/{OTHER_VERSION}"
     assert service.run(f"readlink /proc/{service.pid}/cwd") == f"{RELEASES}/{OTHER_VERSION}"
@@ -178,10 +179,10 @@ def test_an_archive_with_another_checksum_is_refused(rotated: Rotated, scaled: S
     run = scaled.changed.invocation
     said = ansible.failure(
         *("shop", f"--limit={scaled.changed.host}"),
-        variables={"app_release_version": "9.9.8+test", "app_release_sha256": "0" * 64},
+        variables={"app_release_version": "9.9.5+test", "app_release_sha256": "0" * 64},
     )
     assert f"not {'0' * 64} (app_release_sha256)" in said
-    assert scaled.changed.run("find /opt/skillupworks -name '9.9.8*'") == ""
+    assert scaled.changed.run("find /opt/skillupworks -name '9.9.5*'") == ""
     assert scaled.changed.invocation == run
 
 
