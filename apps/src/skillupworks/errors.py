@@ -4,9 +4,11 @@
     ├── ConfigurationError    this service cannot run as it is set up: exit status 78, no restart
     │   └── TopologyError     the broker has a queue or exchange of another type than declared
     ├── PermanentError        this message can never be processed: park it at once, with the reason
+    │   └── MessageTooLargeError      refused by the publisher before the wire
     └── TransientError        it may work later: keep the message and try again
-        ├── BrokerUnavailableError    no connection to RabbitMQ, or it was lost before the confirm
-        │   └── BrokerRefusedError    it answers, but does not let us in: credentials, permissions
+        ├── BrokerUnavailableError    there is no connection to RabbitMQ
+        │   ├── BrokerRefusedError    it answers, but does not let us in: credentials, permissions
+        │   └── UnconfirmedError      sent, but not confirmed: the broker has the message or not
         ├── UnroutableError           the broker returned the message: no queue is bound for it
         ├── NotAcceptedError          the broker answered the publish with a nack: a queue is full
         └── StoreUnavailableError     the database is away or busy
@@ -18,12 +20,14 @@ __all__ = [
     "BrokerRefusedError",
     "BrokerUnavailableError",
     "ConfigurationError",
+    "MessageTooLargeError",
     "NotAcceptedError",
     "PermanentError",
     "SkillUpWorksError",
     "StoreUnavailableError",
     "TopologyError",
     "TransientError",
+    "UnconfirmedError",
     "UnroutableError",
 ]
 
@@ -52,16 +56,30 @@ class PermanentError(SkillUpWorksError):
         self.reason = reason
 
 
+class MessageTooLargeError(PermanentError):
+    """The message is larger than the broker takes; it was not sent."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="too-large")
+
+
 class TransientError(SkillUpWorksError):
     """A later attempt may succeed: a dependency is away, or a reply was lost."""
 
 
 class BrokerUnavailableError(TransientError):
-    """There is no connection to the broker, or it was lost before the broker confirmed."""
+    """There is no connection to the broker; what was not sent before is not there."""
 
 
 class BrokerRefusedError(BrokerUnavailableError):
     """The broker answers, but refuses us: wrong credentials, no such vhost, no permission."""
+
+
+class UnconfirmedError(BrokerUnavailableError):
+    """The connection was lost, or time ran out, before the confirm: the broker has it or not.
+
+    The message must be published again, with the same message id.
+    """
 
 
 class UnroutableError(TransientError):

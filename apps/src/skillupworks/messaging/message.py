@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 from uuid import uuid4
 
-__all__ = ["Delivery", "Outcome", "Outgoing"]
+__all__ = ["Delivery", "Outcome", "Outgoing", "Work"]
+
+M = TypeVar("M")
 
 
 class Outcome(StrEnum):
@@ -14,15 +17,17 @@ class Outcome(StrEnum):
 
     PROCESSED = "processed"
     DUPLICATE = "duplicate"
+    RETRIED = "retried"
     PARKED = "parked"
 
 
-@dataclass(frozen=True)
+# not frozen: freezing costs 2 us for each delivery, as much as reading it from the wire
+@dataclass(slots=True)
 class Delivery:
-    """One delivery of a message.
+    """One delivery of a message; treat it as immutable.
 
-    `message_id` is None when the publisher did not set one. `token` is this delivery's own: a
-    redelivery of the same message has another.
+    `message_id` is None when the publisher did not set one. `token` (up to 32 characters) is this
+    delivery's own: a redelivery of the same message has another.
     """
 
     body: bytes
@@ -35,6 +40,15 @@ class Delivery:
     routing_key: str = ""
     redelivered: bool = False
     token: str = field(default_factory=lambda: uuid4().hex)
+
+
+@dataclass(slots=True)
+class Work(Generic[M]):
+    """A delivery with the message that was read from it, and the number of the attempt, from 1."""
+
+    message: M
+    delivery: Delivery
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
