@@ -1,4 +1,4 @@
-"""What every HTTP service has around its routes: bounded bodies, one log event per request."""
+"""What every HTTP service has around its routes: bounded bodies, a trace and an event for each."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
@@ -8,6 +8,8 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.exceptions import HTTPException
+
+from skillupworks.runtime import trace
 
 __all__ = ["BodyLimit", "HttpMetrics", "RequestLog"]
 
@@ -21,6 +23,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # asked for by monitoring every few seconds: counted, and logged only when they fail
 PROBES = ("/health", "/ready", "/metrics")
+
+TRACEPARENT = trace.HEADER.encode()
 
 
 class HttpMetrics:
@@ -41,9 +45,10 @@ class HttpMetrics:
 
 
 class RequestLog:
-    """ASGI middleware: one event and one sample per request.
+    """ASGI middleware: one event and one sample per request, which runs in a trace.
 
-    A route adds facts to its event by setting `request.state.facts` (a dict).
+    The trace is the one of the request's `traceparent`, or begins here; the answer tells it. A
+    route adds facts to its event by setting `request.state.facts` (a dict).
     """
 
     def __init__(self, app: App, metrics: HttpMetrics) -> None:
@@ -57,11 +62,16 @@ class RequestLog:
             return
         began = monotonic()
         status = HTTPStatus.INTERNAL_SERVER_ERROR.value
+        traceparent = trace.accept(_traceparent(scope))
+        # not ended with the block: the server logs the traceback of a bug in this task after it
+        trace.bind(traceparent)
 
         async def note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                header = (TRACEPARENT, traceparent.encode())
+                message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
         try:
@@ -86,6 +96,12 @@ class RequestLog:
             client=(scope.get("client") or ("",))[0],
             **scope.get("state", {}).get("facts", {}),
         )
+
+
+def _traceparent(scope: Scope) -> str | None:
+    """Return the request's header; None when it came several times, which is not valid."""
+    values = [value for name, value in scope["headers"] if name == TRACEPARENT]
+    return values[0].decode("latin-1") if len(values) == 1 else None
 
 
 class BodyLimit:

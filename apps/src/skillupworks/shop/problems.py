@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from skillupworks.runtime import trace
 from skillupworks.shop.fields import path_of
 
 __all__ = ["FieldError", "Problem", "ProblemError", "install", "problem_response", "responses"]
@@ -86,8 +87,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, _error: Exception) -> JSONResponse:
-        # the server logs the traceback
-        problem = ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "The service's log says why")
+        # the server logs the traceback, with the trace; this answer does not pass the middleware
+        problem = ProblemError(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "The service's log says why",
+            headers={trace.HEADER: trace.current() or trace.accept(None)},
+        )
         return problem_response(request, problem)
 
     _document(app)
