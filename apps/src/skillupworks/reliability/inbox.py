@@ -1,14 +1,17 @@
 """The inbox: the messages a consumer has processed, written in the transaction of their effect."""
 
+from collections.abc import Mapping
 from enum import Enum
 
-import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import IntegrityError
+from skillupworks.errors import TransientError
+from skillupworks.runtime.database import Cursor, insert_rows
 
-from skillupworks.runtime.database import is_duplicate_key
+__all__ = ["Claim", "claim", "prune"]
 
-__all__ = ["Claim", "claim", "inbox_table"]
+INSERT = (
+    "INSERT INTO inbox (consumer, message_id, claimed_by, received_at)"
+    " VALUES (%s, %s, %s, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE consumer = consumer"
+)
 
 
 class Claim(Enum):
@@ -19,42 +22,51 @@ class Claim(Enum):
     TAKEN = "another delivery has: this one is a duplicate"
 
 
-def inbox_table(metadata: sa.MetaData) -> sa.Table:
-    """Return the table's definition for queries; the migrations create it."""
-    return sa.Table(
-        "inbox",
-        metadata,
-        sa.Column("consumer", sa.String(64), primary_key=True),
-        sa.Column("message_id", sa.String(255, collation="utf8mb4_bin"), primary_key=True),
-        sa.Column("claimed_by", sa.CHAR(32), nullable=False),
-        sa.Column("received_at", mysql.DATETIME(fsp=6), nullable=False),
-    )
+def claim(cursor: Cursor, consumer: str, tokens: Mapping[str, str]) -> dict[str, Claim]:
+    """Claim messages, each for the delivery whose token is given; counts when the caller commits.
 
-
-def claim(
-    connection: sa.Connection, inbox: sa.Table, consumer: str, message_id: str, claimed_by: str
-) -> Claim:
-    """Claim a message for the delivery `claimed_by`; the claim counts when the caller commits.
-
-    Waits when another transaction has claimed it and not yet ended, so that of two parallel
-    deliveries of a message one is the duplicate.
+    Waits when another transaction has claimed one of them and not yet ended, so that of two
+    parallel deliveries of a message one is the duplicate. Raises TransientError for messages that
+    must be claimed one by one.
     """
-    row = sa.insert(inbox).values(
-        consumer=consumer,
-        message_id=message_id,
-        claimed_by=claimed_by,
-        received_at=sa.func.utc_timestamp(6),
+    # in the same order everywhere, so that two consumers never wait for each other
+    ids = sorted(tokens)
+    rows = [(consumer, message_id, tokens[message_id]) for message_id in ids]
+    inserted = insert_rows(cursor, INSERT, rows)
+    if inserted == len(ids):
+        return dict.fromkeys(ids, Claim.NEW)
+    cursor.execute(
+        "SELECT message_id, claimed_by FROM inbox WHERE consumer = %s AND message_id IN %s",
+        (consumer, ids),
     )
-    try:
-        connection.execute(row)
-    except IntegrityError as error:
-        if not is_duplicate_key(error):
-            raise
-    else:
-        return Claim.NEW
-    owner = connection.scalar(
-        sa.select(inbox.c.claimed_by).where(
-            inbox.c.consumer == consumer, inbox.c.message_id == message_id
+    owners = dict(cursor.fetchall())
+    mine = {message_id for message_id in ids if owners.get(message_id) == tokens[message_id]}
+    if inserted not in (0, len(mine)):
+        # some rows were there and some are new, and nothing tells which are which
+        raise TransientError("messages of attempts that may be committed are mixed with new ones")
+    kind = Claim.NEW if inserted else Claim.OURS
+    return {message_id: kind if message_id in mine else Claim.TAKEN for message_id in ids}
+
+
+def prune(cursor: Cursor, consumer: str, older_than_days: int, limit: int) -> int:
+    """Forget up to `limit` messages of long ago; return how many there were.
+
+    A delivery of a message that is forgotten would be processed again: keep them for longer than
+    any message can wait in a queue. Commit after each call, so that no transaction is long.
+    """
+    # Rows that another one prunes are passed over; and what is locked first is deleted by its
+    # primary key, since a scan would meet, and wait for, claims that are being made.
+    cursor.execute(
+        "SELECT message_id FROM inbox FORCE INDEX (ix_inbox_received_at)"
+        " WHERE received_at < UTC_TIMESTAMP(6) - INTERVAL %s DAY AND consumer = %s"
+        " ORDER BY received_at LIMIT %s FOR UPDATE SKIP LOCKED",
+        (older_than_days, consumer, limit),
+    )
+    ids = [message_id for (message_id,) in cursor.fetchall()]
+    if ids:
+        cursor.execute(
+            "DELETE inbox FROM inbox FORCE INDEX (PRIMARY)"
+            " WHERE consumer = %s AND message_id IN %s",
+            (consumer, ids),
         )
-    )
-    return Claim.OURS if owner == claimed_by else Claim.TAKEN
+    return len(ids)

@@ -1,26 +1,45 @@
-"""Connections to MySQL and MariaDB: one engine per process, made at start, not at import."""
+"""Connections to MySQL and MariaDB: a small pool per process, filled when it is first used.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+On the driver itself: a mapper above it would cost an order processor a third of its memory and a
+large part of its rate. SQLAlchemy belongs to the migrations alone.
+"""
 
-import sqlalchemy as sa
-from sqlalchemy.exc import (
-    DBAPIError,
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from queue import Empty, LifoQueue
+from select import POLLIN, poll
+from time import monotonic
+
+import pymysql
+from pymysql.cursors import Cursor
+from pymysql.err import (
+    DataError,
+    Error,
     IntegrityError,
     InterfaceError,
+    InternalError,
     OperationalError,
     ProgrammingError,
 )
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.runtime.settings import DatabaseSettings
 
-__all__ = ["create_engine", "describe", "is_duplicate_key", "transaction"]
+__all__ = [
+    "Cursor",
+    "DataError",
+    "Database",
+    "IntegrityError",
+    "describe",
+    "insert_rows",
+    "is_duplicate_key",
+]
 
 # What says "the database is away, busy or not ready", and not "this data is wrong". A missing
 # table or grant (ProgrammingError) is one of them: it is there once the deployment is complete.
-UNAVAILABLE = (OperationalError, InterfaceError, ProgrammingError, PoolTimeoutError)
+# So are deadlocks and waits for a lock that took too long (OperationalError).
+UNAVAILABLE = (OperationalError, InterfaceError, InternalError, ProgrammingError)
 
 DUPLICATE_KEY = 1062
 
@@ -28,66 +47,183 @@ CONNECT_SECONDS = 5
 # longer than InnoDB's wait for a row lock (set below), so that the server's error arrives first
 REPLY_SECONDS = 30
 LOCK_WAIT_SECONDS = 10
+# a connection that was not used for so long may have been dropped by something on the way
+PING_AFTER_SECONDS = 30.0
+
+# Below the 16 MB that servers take by default, also if every character needs four bytes.
+MAX_STATEMENT_CHARACTERS = 1_000_000
+
+Connection = pymysql.Connection[Cursor]
 
 
-def create_engine(settings: DatabaseSettings, *, pool_size: int) -> sa.Engine:
-    """Return an engine that makes its first connection when it is first used.
+class Database:
+    """At most `size` connections, each used by one transaction at a time; thread-safe.
 
     READ COMMITTED takes no gap locks: an insert does not wait for a relay or a consumer that
     works on rows beside it. Sessions are in UTC, and every wait for the server is bounded.
     """
-    url = sa.URL.create(
-        "mysql+pymysql",
-        username=settings.mysql_user,
-        password=settings.mysql_pass.get_secret_value(),
-        host=settings.mysql_host,
-        port=settings.mysql_port,
-        database=settings.mysql_database,
-        query={"charset": "utf8mb4"},
-    )
-    return sa.create_engine(
-        url,
-        isolation_level="READ COMMITTED",
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=CONNECT_SECONDS,
-        hide_parameters=True,
-        connect_args={
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": REPLY_SECONDS,
-            "write_timeout": REPLY_SECONDS,
-            "init_command": (
+
+    def __init__(self, settings: DatabaseSettings, *, size: int) -> None:
+        self._settings = settings
+        self._closed = False
+        # what is taken out first was used last; None stands for a connection not made yet
+        self._idle: LifoQueue[tuple[Connection, float] | None] = LifoQueue()
+        for _ in range(size):
+            self._idle.put(None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cursor]:
+        """Commit at the end, roll back on an error; StoreUnavailableError for what may pass.
+
+        Rows are tuples. When the commit itself fails, it may have taken effect or not: only an
+        idempotent transaction may be tried again.
+        """
+        connection = self._take()
+        healthy = False
+        try:
+            yield connection.cursor()
+            connection.commit()
+            healthy = True
+        except UNAVAILABLE as error:
+            raise StoreUnavailableError(f"MySQL: {describe(error)}") from error
+        except Exception:
+            healthy = _is_rolled_back(connection)
+            raise
+        finally:
+            self._give_back(connection, healthy=healthy)
+
+    def check(self) -> str | None:
+        """Return None when the database answers, otherwise what is wrong (a readiness check)."""
+        try:
+            with self.transaction() as cursor:
+                cursor.execute("SELECT 1")
+        except StoreUnavailableError as error:
+            return str(error)
+        return None
+
+    def close(self) -> None:
+        """Close what is idle now, and what is in use when it is given back."""
+        self._closed = True
+        with suppress(Empty):
+            while True:
+                if idle := self._idle.get_nowait():
+                    _discard(idle[0])
+
+    def _take(self) -> Connection:
+        try:
+            idle = self._idle.get(timeout=CONNECT_SECONDS)
+        except Empty:
+            raise StoreUnavailableError("MySQL: all connections are in use") from None
+        try:
+            if idle is not None:
+                if _is_usable(*idle):
+                    return idle[0]
+                _discard(idle[0])
+            return self._connect()
+        except UNAVAILABLE as error:
+            self._idle.put(None)
+            raise StoreUnavailableError(f"MySQL: {describe(error)}") from error
+        except BaseException:
+            self._idle.put(None)
+            raise
+
+    def _give_back(self, connection: Connection, *, healthy: bool) -> None:
+        if healthy and not self._closed:
+            self._idle.put((connection, monotonic()))
+            return
+        _discard(connection)
+        self._idle.put(None)
+
+    def _connect(self) -> Connection:
+        settings = self._settings
+        connection: Connection = pymysql.connect(
+            user=settings.mysql_user,
+            password=settings.mysql_pass.get_secret_value(),
+            host=settings.mysql_host,
+            port=settings.mysql_port,
+            database=settings.mysql_database,
+            charset="utf8mb4",
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=REPLY_SECONDS,
+            write_timeout=REPLY_SECONDS,
+            init_command=(
                 f"SET time_zone='+00:00', innodb_lock_wait_timeout={LOCK_WAIT_SECONDS},"
                 f" lock_wait_timeout={LOCK_WAIT_SECONDS}"
             ),
-        },
-    )
+        )
+        # a statement of its own: the variable has another name in older versions of MariaDB
+        connection.cursor().execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        return connection
 
 
-@contextmanager
-def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Commit at the end, roll back on an error; StoreUnavailableError for what a retry may cure.
+def insert_rows(cursor: Cursor, statement: str, rows: Iterable[Sequence[object]]) -> int:
+    """Run `INSERT INTO t (a, b) VALUES (%s, …) [ON DUPLICATE …]` for many rows at once.
 
-    When the commit itself fails, it may have taken effect or not: only an idempotent transaction
-    may be tried again.
+    The driver's executemany falls back to row by row when a value is an expression. Returns the
+    number of rows that were inserted (0 for one that only met its duplicate).
     """
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except UNAVAILABLE as error:
-        raise StoreUnavailableError(f"MySQL: {describe(error)}") from error
+    head, group, tail = _parts(statement)
+    inserted, size = 0, 0
+    values: list[str] = []
+    for row in rows:
+        value = cursor.mogrify(group, row)
+        if values and size + len(value) > MAX_STATEMENT_CHARACTERS:
+            inserted += cursor.execute(head + ",".join(values) + tail)
+            values, size = [], 0
+        values.append(value)
+        size += len(value)
+    if values:
+        inserted += cursor.execute(head + ",".join(values) + tail)
+    return inserted
 
 
 def is_duplicate_key(error: IntegrityError) -> bool:
     """Say whether a row with the same unique key was there already."""
-    return bool(error.orig and error.orig.args and error.orig.args[0] == DUPLICATE_KEY)
+    return bool(error.args and error.args[0] == DUPLICATE_KEY)
 
 
 def describe(error: BaseException) -> str:
     """Return one line for a database error: the server's or driver's own words, no SQL."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        words = error.orig.args[-1] if error.orig.args else error.orig
-        return str(words).replace("\n", " ")
-    return str(error).split("\n", 1)[0]
+    # SQLAlchemy, which runs the migrations, wraps the driver's error and adds the statement
+    cause = getattr(error, "orig", None) or error
+    words = str(cause.args[-1]) if isinstance(cause, Error) and cause.args else str(cause)
+    return words.replace("\n", " ") or type(cause).__name__
+
+
+@lru_cache(maxsize=256)
+def _parts(statement: str) -> tuple[str, str, str]:
+    """Return what comes before the values, the values of one row, and what follows them."""
+    head, values, rest = statement.partition(" VALUES ")
+    group, duplicate, action = rest.partition(" ON DUPLICATE ")
+    if not values:
+        raise ValueError(f"no values to insert in: {statement}")
+    return head + values, group, duplicate + action
+
+
+def _is_usable(connection: Connection, used_at: float) -> bool:
+    """Say whether an idle connection still works, without a round trip if it was just used."""
+    # The server says nothing unasked: bytes or an end of file on the socket mean that it has
+    # closed the connection, as it does when it restarts. The driver offers no way to ask.
+    watch = poll()
+    watch.register(connection._sock, POLLIN)  # type: ignore[attr-defined]  # noqa: SLF001
+    if watch.poll(0):
+        return False
+    if monotonic() - used_at > PING_AFTER_SECONDS:
+        try:
+            connection.ping(reconnect=False)
+        except Error:
+            return False
+    return True
+
+
+def _is_rolled_back(connection: Connection) -> bool:
+    try:
+        connection.rollback()
+    except Error:
+        return False
+    return True
+
+
+def _discard(connection: Connection) -> None:
+    with suppress(Error, OSError):  # it may be broken, or closed already
+        connection.close()
