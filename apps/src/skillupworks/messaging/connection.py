@@ -8,6 +8,7 @@ from typing import Self
 import pika
 from pika import exceptions as amqp
 from pika.adapters.blocking_connection import BlockingConnection
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
 from skillupworks.errors import BrokerRefusedError, BrokerUnavailableError
@@ -15,8 +16,9 @@ from skillupworks.runtime.settings import BrokerSettings
 
 __all__ = ["CONNECTION_ERRORS", "Broker", "describe", "unavailable"]
 
-# What pika raises when the connection or channel is not, or no longer, there
-CONNECTION_ERRORS = (AMQPError, OSError)
+# What is raised when the connection or channel is not, or no longer, there. pika's errors of
+# connecting are neither of its own family nor of the system's.
+CONNECTION_ERRORS = (AMQPError, AMQPConnectorException, OSError, BrokerUnavailableError)
 
 # A dead connection is noticed after at most 2 x (heartbeat + 5 s). That, and an attempt to
 # connect, must be shorter than systemd's watchdog (30 s), which is not fed meanwhile.
@@ -57,13 +59,9 @@ class Broker:
             client=client,
         )
 
-    def connect(self, host: str) -> BlockingConnection:
-        """Return an open connection to `host`; the calling thread owns it.
-
-        Raises BrokerRefusedError when the broker does not let us in, BrokerUnavailableError when
-        it cannot be reached, both with a line that names the host.
-        """
-        parameters = pika.ConnectionParameters(
+    def parameters(self, host: str) -> pika.ConnectionParameters:
+        """Return what pika needs to connect to `host`."""
+        return pika.ConnectionParameters(
             host=host,
             port=self.port,
             virtual_host=self.vhost,
@@ -74,14 +72,24 @@ class Broker:
             blocked_connection_timeout=BLOCKED_SECONDS,
             client_properties={"connection_name": f"{self.client}@{socket.gethostname()}"},
         )
+
+    def connect(self, host: str) -> BlockingConnection:
+        """Return an open blocking connection to `host`, for tools; the calling thread owns it.
+
+        Raises BrokerRefusedError when the broker does not let us in, BrokerUnavailableError when
+        it cannot be reached, both with a line that names the host.
+        """
         try:
-            return BlockingConnection(parameters)
+            return BlockingConnection(self.parameters(host))
         except CONNECTION_ERRORS as error:
             raise unavailable(error, host, self.user) from error
 
 
 def unavailable(error: BaseException, host: str, user: str) -> BrokerUnavailableError:
     """Return our error for one of pika's, with a line an operator can act on."""
+    error = _cause(error)
+    if isinstance(error, BrokerUnavailableError):
+        return error
     if isinstance(error, amqp.ProbableAuthenticationError | amqp.AuthenticationError):
         return BrokerRefusedError(
             f"Access refused for user '{user}' at RabbitMQ {host}: Invalid credentials"
@@ -109,6 +117,18 @@ def describe(error: BaseException) -> str:
         if isinstance(inner, BaseException):
             return describe(inner)
     return _words(str(error.args[0] if error.args else "")) or type(error).__name__
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what went wrong, out of the wrappers that pika puts around it while connecting."""
+    inner = getattr(error, "exceptions", None) or [getattr(error, "exception", None)]
+    if isinstance(inner[-1], BaseException):
+        return _cause(inner[-1])
+    if isinstance(error, amqp.AMQPConnectionError) and error.args:
+        first = error.args[0]
+        if isinstance(first, BaseException):
+            return _cause(first)
+    return error
 
 
 def _words(text: str) -> str:

@@ -23,14 +23,16 @@ class ConsumerMetrics:
         self.received = counter("received", "Messages delivered to this consumer")
         self.processed = counter("processed", "Messages whose effect was committed")
         self.duplicates = counter("duplicates", "Messages whose effect was there already")
+        self.retried = counter("retried", "Messages put aside for a later attempt")
         self.parked = counter("parked", "Messages put into the dead-letter queue with a reason")
-        self.failures = counter("failures", "Attempts that failed and were or will be repeated")
-        self.reconnects = counter("reconnects", "Connections lost while consuming")
+        self.failures = counter("failures", "Attempts that failed, for whatever reason")
+        self.reconnects = counter("reconnects", "Connections lost or not made while consuming")
         self.in_flight = gauge("in_flight", "Messages delivered and not yet acknowledged")
         self.connected = gauge("connected", "1 while the broker delivers to this consumer")
+        self.queue_length = gauge("queue_length", "Messages in the queue that wait for a consumer")
         self.handler_seconds = Histogram(
             "skillupworks_consumer_handler_seconds",
-            "Seconds of one attempt, with its commit",
+            "Seconds of one call of the handler, for one message or a batch, with its commit",
             ["queue"],
             registry=registry,
             buckets=SECONDS,

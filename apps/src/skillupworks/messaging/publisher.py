@@ -1,33 +1,54 @@
-"""Publishes messages so that none is lost: confirmed, mandatory and persistent."""
+"""Publishes messages so that none is lost: confirmed, mandatory and persistent.
 
+confirmed              the broker has taken responsibility for the message
+UnroutableError        no queue is bound for it; the broker has given it back
+NotAcceptedError       the broker has refused it (nack), as for a queue that is full
+MessageTooLargeError   it was not sent: the broker would close the channel over it
+UnconfirmedError       sent, but the connection was lost or time ran out: the broker has it or not
+BrokerUnavailableError nothing was sent: there is no connection
+"""
+
+from collections.abc import Sequence
 from datetime import UTC
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import pika
-from pika import exceptions as amqp
 
-from skillupworks.errors import BrokerUnavailableError, NotAcceptedError, UnroutableError
-from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describe, unavailable
+from skillupworks.errors import (
+    BrokerUnavailableError,
+    MessageTooLargeError,
+    UnconfirmedError,
+)
+from skillupworks.messaging.confirms import Confirms, PublishError
+from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describe
+from skillupworks.messaging.link import Link
 from skillupworks.messaging.message import Outgoing
 
 if TYPE_CHECKING:
-    from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+    from pika.channel import Channel
+    from pika.spec import Basic, BasicProperties
 
-__all__ = ["Publisher"]
+__all__ = ["MAX_MESSAGE_BYTES", "PublishError", "Publisher"]
+
+# the default of `max_message_size` in RabbitMQ 4
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+CONFIRM_SECONDS = 10.0
 
 
 class Publisher:
-    """Publishes one message at a time on a connection of its own, and waits for its confirm.
+    """Publishes on a connection of its own, with as many confirms outstanding as are sent at once.
 
     The broker blocks connections that publish when it runs out of memory or disk; a consumer's
     connection must not be one of them. Connects when needed. Owned by one thread.
     """
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, *, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
         self._broker = broker
-        self._connection: BlockingConnection | None = None
-        self._channel: BlockingChannel | None = None
+        self._max_bytes = max_bytes
+        self._link: Link | None = None
+        self._confirms = Confirms()
         self._host = broker.hosts[0]
 
     def __enter__(self) -> Self:
@@ -41,7 +62,7 @@ class Publisher:
     @property
     def connected(self) -> bool:
         """Whether the connection was there when it was last used."""
-        return self._channel is not None and self._channel.is_open
+        return self._link is not None and self._link.is_open
 
     @property
     def host(self) -> str:
@@ -59,29 +80,109 @@ class Publisher:
         problem = BrokerUnavailableError("no host")
         for host in self._broker.hosts:
             try:
-                self._connection = self._broker.connect(host)
-                self._host = host
-                self._channel = self._connection.channel()
-                self._channel.confirm_delivery()
+                self._link = self._open(host)
             except BrokerUnavailableError as error:
                 problem = error
-            except CONNECTION_ERRORS as error:
-                problem = unavailable(error, host, self._broker.user)
             else:
+                self._host = host
                 return
         raise problem
 
-    def publish(self, message: Outgoing) -> None:
+    def publish(self, message: Outgoing, *, timeout: float = CONFIRM_SECONDS) -> None:
         """Publish and return when the broker has taken responsibility for the message.
 
-        Raises UnroutableError (no queue is bound for it), NotAcceptedError (nack) or
-        BrokerUnavailableError (the connection was lost first: the broker may have the message
-        or not, so it must be published again, with the same message id).
+        Raises one of the errors at the head of this module. `timeout` is in seconds.
+        """
+        (problem,) = self.publish_many([message], timeout=timeout)
+        if problem is not None:
+            raise problem
+
+    def publish_many(
+        self, messages: Sequence[Outgoing], *, timeout: float = CONFIRM_SECONDS
+    ) -> list[PublishError | None]:
+        """Publish all, then wait for the confirms up to `timeout` seconds.
+
+        Returns what became of each, in order: None for a confirmed one, otherwise one of the errors
+        at the head of this module. Raises BrokerUnavailableError when there is no connection:
+        nothing was sent then.
         """
         self.connect()
-        channel = self._channel
-        if channel is None:
+        if (link := self._link) is None:
             raise BrokerUnavailableError("not connected")
+        outcomes: list[PublishError | None] = [None] * len(messages)
+        confirms = self._confirms
+        try:
+            for place, message in enumerate(messages):
+                if len(message.body) > self._max_bytes:
+                    outcomes[place] = self._too_large(message)
+                    continue
+                confirms.expect(place, message)
+                self._send(link.channel, message)
+            if confirms.outstanding:
+                link.run(seconds=timeout)
+            reason = self._why_unconfirmed(link, timeout)
+        except CONNECTION_ERRORS as error:
+            reason = f"Lost RabbitMQ at {self._host} before it confirmed: {describe(error)}"
+        for place, problem in confirms.take(reason).items():
+            outcomes[place] = problem
+        if any(isinstance(outcome, UnconfirmedError) for outcome in outcomes):
+            self.close()  # a confirm that comes late must not be taken for a later message's
+        return outcomes
+
+    def serve(self) -> None:
+        """Answer heartbeats and notice a lost connection; call it at least every few seconds."""
+        if self._link is None:
+            return
+        try:
+            self._link.run(seconds=0)
+        except CONNECTION_ERRORS as error:
+            self.close()
+            raise BrokerUnavailableError(
+                f"Lost RabbitMQ at {self._host}: {describe(error)}"
+            ) from error
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in; the publisher can connect again."""
+        link, self._link = self._link, None
+        self._confirms = Confirms()
+        if link is not None:
+            link.close()
+
+    def _open(self, host: str) -> Link:
+        link = Link(self._broker, host)
+        confirms = self._confirms
+
+        def on_answer(frame: Any) -> None:  # noqa: ANN401 - pika's frame around Ack or Nack
+            confirms.answered(
+                frame.method.delivery_tag,
+                multiple=frame.method.multiple,
+                accepted=isinstance(frame.method, pika.spec.Basic.Ack),
+            )
+            if not confirms.outstanding:
+                link.stop()
+
+        def on_return(
+            _channel: "Channel",
+            method: "Basic.Return",
+            properties: "BasicProperties",
+            _body: bytes,
+        ) -> None:
+            confirms.returned(
+                method.exchange or "", method.routing_key or "", properties.message_id
+            )
+
+        try:
+            link.channel.add_on_return_callback(on_return)
+            link.call(partial(link.channel.confirm_delivery, on_answer))
+        except CONNECTION_ERRORS as error:
+            link.close()
+            raise BrokerUnavailableError(
+                f"Unable to connect to RabbitMQ at {host}: {describe(error)}"
+            ) from error
+        return link
+
+    @staticmethod
+    def _send(channel: "Channel", message: Outgoing) -> None:
         properties = pika.BasicProperties(
             content_type=message.content_type,
             content_encoding=message.content_encoding,
@@ -91,38 +192,20 @@ class Publisher:
             timestamp=int(message.timestamp.astimezone(UTC).timestamp()),
             headers=cast("dict[str, Any]", dict(message.headers)),
         )
-        where = f"exchange '{message.exchange}', routing key '{message.routing_key}'"
-        try:
-            channel.basic_publish(
-                message.exchange, message.routing_key, message.body, properties, mandatory=True
+        channel.basic_publish(
+            message.exchange, message.routing_key, message.body, properties, mandatory=True
+        )
+
+    def _why_unconfirmed(self, link: Link, timeout: float) -> str:
+        if link.blocked:
+            return (
+                f"RabbitMQ at {self._host} has blocked publishers (memory or disk alarm) and did"
+                f" not confirm within {timeout:.0f} s"
             )
-        except amqp.UnroutableError as error:
-            raise UnroutableError(f"no queue is bound for {where}") from error
-        except amqp.NackError as error:
-            raise NotAcceptedError(f"the broker refused the message for {where}") from error
-        except CONNECTION_ERRORS as error:
-            self.close()
-            raise BrokerUnavailableError(
-                f"Lost RabbitMQ at {self._host} before it confirmed: {describe(error)}"
-            ) from error
+        return f"RabbitMQ at {self._host} did not confirm within {timeout:.0f} s"
 
-    def serve(self) -> None:
-        """Answer heartbeats and notice a lost connection; call it at least every few seconds."""
-        if self._connection is None:
-            return
-        try:
-            self._connection.process_data_events(time_limit=0)
-        except CONNECTION_ERRORS as error:
-            self.close()
-            raise BrokerUnavailableError(
-                f"Lost RabbitMQ at {self._host}: {describe(error)}"
-            ) from error
-
-    def close(self) -> None:
-        """Close the connection, whatever state it is in; the publisher can connect again."""
-        connection, self._connection, self._channel = self._connection, None, None
-        if connection is not None and connection.is_open:
-            try:
-                connection.close()
-            except CONNECTION_ERRORS:
-                return  # it was on its way down already
+    def _too_large(self, message: Outgoing) -> MessageTooLargeError:
+        return MessageTooLargeError(
+            f"message {message.message_id or 'without id'} has {len(message.body):,} bytes, and"
+            f" the broker takes {self._max_bytes:,}"
+        )

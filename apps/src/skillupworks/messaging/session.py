@@ -1,116 +1,183 @@
 """One connection of a consumer: from the first delivery on it to its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from pika.exceptions import ConnectionWrongStateError
-
-from skillupworks.messaging.connection import CONNECTION_ERRORS
+from skillupworks.errors import BrokerUnavailableError
+from skillupworks.messaging.link import Link
 from skillupworks.messaging.message import Delivery
 
 if TYPE_CHECKING:
-    from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
-    from pika.spec import Basic, BasicProperties
+    from pika.channel import Channel
+    from pika.frame import Method
+    from pika.spec import Basic, BasicProperties, Queue
 
-__all__ = ["Session"]
+__all__ = ["Session", "Ticket"]
+
+# From here on a quorum queue itself delays a message that is rejected, see its policy.
+# Source: https://www.rabbitmq.com/docs/quorum-queues#delayed-retry
+NATIVE_RETRY = (4, 3)
+
+
+class Ticket:
+    """A delivery with what is needed to settle it."""
+
+    __slots__ = ("delivery", "session", "tag")
+
+    def __init__(self, delivery: Delivery, tag: int, session: "Session") -> None:
+        self.delivery = delivery
+        self.tag = tag
+        self.session = session
 
 
 class Session:
     """Delivers from one channel, and settles on that channel and no other.
 
     A delivery tag means something on its own channel only. A worker keeps the session of the
-    delivery in its hands; when that connection is lost, its acknowledgement goes nowhere and the
-    broker delivers the message again.
+    deliveries in its hands; when that connection is lost, its acknowledgement goes nowhere and
+    the broker delivers the messages again.
 
-    `acknowledge`, `stop_consuming` and `over` may be used from any thread, everything else
-    belongs to the thread that owns the connection.
+    `acknowledge`, `give_back`, `stop_consuming`, `finish` and `over` may be used from any thread,
+    everything else belongs to the thread that owns the connection.
     """
 
-    def __init__(
-        self, connection: "BlockingConnection", channel: "BlockingChannel", host: str
-    ) -> None:
-        self.host = host
-        self.in_flight = 0
+    def __init__(self, link: Link) -> None:
+        self.host = link.host
+        self.native_retry = link.version >= NATIVE_RETRY
         # set when no delivery of this session should be begun or tried again
         self.over = Event()
-        self._connection = connection
-        self._channel = channel
+        # messages settled on this connection: more than none means that it is a good one
+        self.settled = 0
+        self.queue_length = 0
+        self._link = link
+        self._channel = link.channel
+        self._name = uuid4().hex[:20]
+        self._tag = ""
+        self._cancelled = False
+        # delivered and not yet settled, in the order of delivery; the values mean nothing
+        self._outstanding: dict[int, None] = {}
 
-    def acknowledge(self, tag: int) -> None:
-        """Acknowledge a delivery soon; nothing happens when the connection is gone."""
-        self._call(partial(self._acknowledge, tag))
+    @property
+    def in_flight(self) -> int:
+        """How many messages are delivered and not settled."""
+        return len(self._outstanding)
 
-    def stop_consuming(self) -> None:
-        """End `consume` soon; what was not yet handed on goes back to the queue."""
-        self.over.set()
-        self._call(self._cancel)
+    def start(self, queue: str, prefetch: int, deliver: Callable[[Ticket], None]) -> None:
+        """Ask for deliveries; each is passed on from within `consume`.
 
-    def start(self, queue: str, deliver: Callable[[Delivery, int], None]) -> None:
-        """Ask for deliveries; each is passed on with its tag once `consume` runs."""
+        A quorum queue sends what it has in one go, so `prefetch` is what one consumer may hold.
+        """
+        channel, outstanding, name = self._channel, self._outstanding, self._name
 
         def on_message(
-            _channel: "BlockingChannel",
+            _channel: "Channel",
             method: "Basic.Deliver",
             properties: "BasicProperties",
             body: bytes,
         ) -> None:
-            self.in_flight += 1
-            delivery = Delivery(
-                body=body,
-                message_id=properties.message_id,
-                content_type=properties.content_type,
-                content_encoding=properties.content_encoding,
-                type=properties.type,
-                headers=properties.headers or {},
-                exchange=method.exchange or "",
-                routing_key=method.routing_key or "",
-                redelivered=bool(method.redelivered),
+            tag = method.delivery_tag or 0
+            outstanding[tag] = None
+            deliver(
+                Ticket(
+                    Delivery(
+                        body,
+                        properties.message_id,
+                        properties.content_type,
+                        properties.content_encoding,
+                        properties.type,
+                        properties.headers or {},
+                        method.exchange or "",
+                        method.routing_key or "",
+                        bool(method.redelivered),
+                        f"{name}{tag:012d}",
+                    ),
+                    tag,
+                    self,
+                )
             )
-            deliver(delivery, method.delivery_tag or 0)
 
-        self._channel.basic_consume(queue, on_message)
+        channel.add_on_cancel_callback(self._on_cancelled)
+        self._link.call(partial(channel.basic_qos, prefetch_count=prefetch))
+        self._tag = str(channel.basic_consume(queue, on_message))
 
-    def consume(self, each_second: Callable[[], None]) -> None:
-        """Pass on deliveries until `stop_consuming`, or until the broker cancels the consumer.
+    def consume(self, queue: str, each_second: Callable[[], None]) -> None:
+        """Pass on deliveries until `finish`.
 
-        pika returns in both cases alike. Raises one of CONNECTION_ERRORS when the channel or the
-        connection is lost.
+        Raises BrokerUnavailableError when the broker cancels the consumer, and one of
+        CONNECTION_ERRORS when the channel or the connection is lost.
         """
 
         def tick() -> None:
-            if self._connection.is_open:
-                self._connection.call_later(1, tick)
+            self._link.later(1, tick)
             each_second()
+            if self._channel.is_open:
+                self._channel.queue_declare(queue, passive=True, callback=self._note_length)
 
         tick()
-        self._channel.start_consuming()
+        self._link.run()
+        if self._cancelled:
+            raise BrokerUnavailableError(
+                f"RabbitMQ at {self.host} ended the delivery from queue '{queue}':"
+                " it was deleted, or has no leader"
+            )
 
-    def serve(self, seconds: float) -> None:
-        """Send what is waiting to be sent, and answer heartbeats, for up to `seconds`."""
-        self._connection.process_data_events(time_limit=seconds)
+    def acknowledge(self, tags: Sequence[int]) -> None:
+        """Acknowledge deliveries soon; nothing happens when the connection is gone."""
+        if tags:
+            self._link.soon(partial(self._acknowledge, tags))
+
+    def give_back(self, tags: Sequence[int]) -> None:
+        """Return deliveries to the queue soon, as failed attempts."""
+        if tags:
+            self._link.soon(partial(self._give_back, tags))
+
+    def stop_consuming(self) -> None:
+        """Ask for no more deliveries; those that are here can still be settled."""
+        self._link.soon(self._cancel)
+
+    def finish(self) -> None:
+        """Make `consume` return soon, after what was to be settled until now."""
+        self._link.soon(self._link.stop)
 
     def close(self) -> None:
         """Close the connection; what was not acknowledged goes back to the queue."""
         self.over.set()
-        try:
-            if self._connection.is_open:
-                self._connection.close()
-        except CONNECTION_ERRORS:
-            return  # it was on its way down already
+        self._link.close()
 
-    def _call(self, function: Callable[[], None]) -> None:
-        try:
-            self._connection.add_callback_threadsafe(function)
-        except ConnectionWrongStateError:
-            return  # lost: whatever was in flight is with the broker again
+    def _acknowledge(self, tags: Sequence[int]) -> None:
+        if not self._channel.is_open:
+            return
+        outstanding = self._outstanding
+        # one frame for all of them, if no earlier delivery is still at work
+        if list(islice(outstanding, len(tags))) == tags:
+            self._channel.basic_ack(tags[-1], multiple=True)
+        else:
+            for tag in tags:
+                self._channel.basic_ack(tag)
+        self._forget(tags)
 
-    def _acknowledge(self, tag: int) -> None:
+    def _give_back(self, tags: Sequence[int]) -> None:
         if self._channel.is_open:
-            self._channel.basic_ack(tag)
-            self.in_flight -= 1
+            for tag in tags:
+                self._channel.basic_reject(tag, requeue=True)
+            self._forget(tags)
+
+    def _forget(self, tags: Sequence[int]) -> None:
+        for tag in tags:
+            del self._outstanding[tag]
+        self.settled += len(tags)
 
     def _cancel(self) -> None:
-        if self._channel.is_open:
-            self._channel.stop_consuming()
+        if self._channel.is_open and not self._cancelled:
+            self._channel.basic_cancel(self._tag)
+
+    def _on_cancelled(self, _frame: object) -> None:
+        self._cancelled = True
+        self._link.stop()
+
+    def _note_length(self, frame: "Method[Queue.DeclareOk]") -> None:
+        self.queue_length = frame.method.message_count

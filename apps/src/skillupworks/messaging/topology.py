@@ -1,19 +1,26 @@
 """The exchanges and queues a consumer relies on: declared, and so verified, on each connection.
 
 Everything that may change in operation (delivery limit, length, dead-lettering) is a policy of
-the broker and not an argument here: arguments cannot be changed once a queue exists.
+the broker and not an argument here: arguments cannot be changed once a queue exists. A wait queue
+is the exception: its delay is what it is, and another delay is another queue.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from pika import exceptions as amqp
-from pika.adapters.blocking_connection import BlockingChannel
 
 from skillupworks.errors import TopologyError
+from skillupworks.messaging.link import Link
 
-__all__ = ["QueueTopology", "declare"]
+__all__ = ["DEFAULT_RETRY_DELAYS", "QueueTopology", "declare", "wait_queue", "wait_queue_arguments"]
 
 PRECONDITION_FAILED = 406
+
+# seconds before the second, third, … attempt of a message that failed
+DEFAULT_RETRY_DELAYS = (5, 30, 120, 600)
 
 
 @dataclass(frozen=True)
@@ -27,42 +34,70 @@ class QueueTopology:
     dead_letter_queue: str
 
 
-def declare(channel: BlockingChannel, topology: QueueTopology) -> None:
+def wait_queue(queue: str, delay: int) -> str:
+    """Return the name of the queue in which messages of `queue` wait for `delay` seconds."""
+    return f"{queue}.retry.{delay}s"
+
+
+def wait_queue_arguments(queue: str, delay: int) -> dict[str, object]:
+    """Return the arguments of a wait queue: after its delay, a message is put back into `queue`.
+
+    One delay a queue: messages expire at the head only, so a long delay would hold up a short
+    one. Moving them is at-least-once, for which reject-publish is required.
+    Source: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
+    """
+    return {
+        "x-queue-type": "quorum",
+        "x-message-ttl": delay * 1000,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def declare(link: Link, topology: QueueTopology, retry_delays: tuple[int, ...]) -> None:
     """Create what is missing and verify what is there; declaring again changes nothing.
 
-    Raises TopologyError when an exchange or queue exists with another type. The channel is
-    closed by the broker then. Other errors are pika's.
+    Raises TopologyError when an exchange or queue exists with another type or other arguments.
+    The channel is closed by the broker then. Other errors are pika's.
     """
-    with _verified(f"exchange '{topology.exchange}'", "a durable topic exchange"):
-        channel.exchange_declare(topology.exchange, exchange_type="topic", durable=True)
-    with _verified(f"exchange '{topology.dead_letter_exchange}'", "a durable direct exchange"):
-        channel.exchange_declare(
-            topology.dead_letter_exchange, exchange_type="direct", durable=True
+    channel = link.channel
+
+    def exchange(name: str, kind: str) -> None:
+        with _verified(f"exchange '{name}'", f"a durable {kind} exchange"):
+            link.call(partial(channel.exchange_declare, name, exchange_type=kind, durable=True))
+
+    def queue(name: str, arguments: dict[str, object], expected: str) -> None:
+        with _verified(f"queue '{name}'", expected):
+            link.call(partial(channel.queue_declare, name, durable=True, arguments=arguments))
+
+    exchange(topology.exchange, "topic")
+    exchange(topology.dead_letter_exchange, "direct")
+    for name in (topology.dead_letter_queue, topology.queue):
+        queue(name, {"x-queue-type": "quorum"}, "a durable quorum queue")
+    for delay in retry_delays:
+        arguments = wait_queue_arguments(topology.queue, delay)
+        queue(wait_queue(topology.queue, delay), arguments, f"a wait queue of {delay} s")
+
+    link.call(
+        partial(
+            channel.queue_bind,
+            topology.dead_letter_queue,
+            topology.dead_letter_exchange,
+            routing_key=topology.queue,
         )
-    for queue in (topology.dead_letter_queue, topology.queue):
-        with _verified(f"queue '{queue}'", "a durable quorum queue"):
-            channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
-    channel.queue_bind(
-        topology.dead_letter_queue, topology.dead_letter_exchange, routing_key=topology.queue
     )
     for key in topology.binding_keys:
-        channel.queue_bind(topology.queue, topology.exchange, routing_key=key)
+        link.call(partial(channel.queue_bind, topology.queue, topology.exchange, routing_key=key))
 
 
-class _verified:  # noqa: N801 - used like a function
-    """Turns the broker's 406 into an error that names the thing and what it should be."""
-
-    def __init__(self, name: str, expected: str) -> None:
-        self._name = name
-        self._expected = expected
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, amqp.ChannelClosedByBroker) and (
-            error.reply_code == PRECONDITION_FAILED
-        ):
-            raise TopologyError(
-                f"{self._name} exists, but is not {self._expected}: {error.reply_text}"
-            ) from error
+@contextmanager
+def _verified(name: str, expected: str) -> Iterator[None]:
+    """Turn the broker's 406 into an error that names the thing and what it should be."""
+    try:
+        yield
+    except amqp.ChannelClosedByBroker as error:
+        if error.reply_code != PRECONDITION_FAILED:
+            raise
+        raise TopologyError(f"{name} exists, but is not {expected}: {error.reply_text}") from error

@@ -1,184 +1,188 @@
-"""The thread that runs the handler, so that heartbeats go on however long it takes."""
+"""A thread that processes deliveries in batches, and settles what was brought to an end."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from time import monotonic
+from typing import Generic, TypeVar
 
-import structlog
-
-from skillupworks.errors import PermanentError, TransientError
-from skillupworks.messaging.message import Delivery, Outcome
+from skillupworks.errors import PermanentError, SkillUpWorksError, TransientError
+from skillupworks.messaging.declaration import Declaration
+from skillupworks.messaging.failures import Failure, attempt_of
+from skillupworks.messaging.mailbox import Mailbox
+from skillupworks.messaging.message import Outcome, Work
 from skillupworks.messaging.metrics import ConsumerMetrics
-from skillupworks.messaging.parking import Parking
-from skillupworks.messaging.session import Session
+from skillupworks.messaging.report import Report
+from skillupworks.messaging.session import Ticket
+from skillupworks.messaging.sidetrack import Sidetrack
 from skillupworks.runtime.backoff import Backoff
 
-__all__ = ["Process", "Ticket", "Worker"]
+__all__ = ["Worker"]
 
-log = structlog.get_logger()
-
-# runs the handler in its transaction; the second argument is the number of the attempt, from 1
-Process = Callable[[Delivery, int], Outcome]
+M = TypeVar("M")
 
 PAUSE_BASE_SECONDS = 0.5
 PAUSE_CAP_SECONDS = 15.0
-# an idle worker looks after its parking connection this often
+# an idle worker looks after its publishing connection this often
 IDLE_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class Ticket:
-    """A delivery with what is needed to settle it."""
-
-    delivery: Delivery
-    tag: int
-    session: Session
+class _GivenUpError(Exception):
+    """The session is over: the broker has the messages again."""
 
 
-@dataclass
-class _Attempts:
-    count: int = 0
-    first_failed_at: datetime | None = None
-    last_problem: str = ""
-    backoff: Backoff = field(default_factory=lambda: Backoff(PAUSE_BASE_SECONDS, PAUSE_CAP_SECONDS))
+class Worker(Generic[M]):
+    """Takes what is in the mailbox, and acknowledges what was committed, and nothing else.
 
-
-class Worker:
-    """Takes one delivery after the other and acknowledges what was committed, and nothing else.
-
-    A permanent error parks the message. Any other error is taken for one of the surroundings (the
-    database is away): the delivery stays in hand, unacknowledged, and is tried again after a
-    growing, jittered pause, until it works, its connection is lost or the service stops. The
-    messages behind it wait meanwhile; other consumers of the queue are not affected.
+    A batch that fails is done message by message, so that one bad message fails alone. What fails
+    is put aside for a later attempt or parked, and acknowledged once the broker has confirmed that
+    copy. While something that all messages need is away (the database, the broker), they are kept
+    in hand, unacknowledged, and tried again after growing, jittered pauses.
     """
 
-    def __init__(self, process: Process, parking: Parking, metrics: ConsumerMetrics) -> None:
-        self._process = process
-        self._parking = parking
+    def __init__(
+        self,
+        declaration: Declaration[M],
+        mailbox: Mailbox,
+        sidetrack: Sidetrack,
+        metrics: ConsumerMetrics,
+        ended: Callable[[], None],
+    ) -> None:
+        self._declaration = declaration
+        self._mailbox = mailbox
+        self._sidetrack = sidetrack
         self._metrics = metrics
-        self._tickets: SimpleQueue[Ticket | None] = SimpleQueue()
-        self._stopping = False
-        self._attempt_began: float | None = None
-        self.processed = 0
+        self._ended = ended
+        self._report = Report(declaration.facts, metrics, announce=declaration.announce)
         self._trouble: str | None = None
+        self._began: float | None = None
+        self.processed = 0
         self.crash: BaseException | None = None
         self.done = Event()
         self._thread = Thread(target=self._run, name="worker", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; it ends when the mailbox is closed and empty."""
         self._thread.start()
 
-    def submit(self, ticket: Ticket) -> None:
-        """Queue a delivery; the consumer's prefetch bounds how many there can be."""
-        self._tickets.put(ticket)
-
-    def stop(self) -> None:
-        """Finish the attempt at work, leave everything else; `done` is set afterwards."""
-        self._stopping = True
-        self._tickets.put(None)
-
     def trouble(self) -> str | None:
-        """Return why a message is kept and tried again, or None."""
+        """Return why messages are kept and tried again, or None."""
         return self._trouble
 
     def busy_seconds(self) -> float:
         """Return for how long the present attempt has run; 0 between attempts."""
-        began = self._attempt_began
+        began = self._began
         return 0.0 if began is None else monotonic() - began
 
     def _run(self) -> None:
         try:
-            while not self._stopping:
-                try:
-                    ticket = self._tickets.get(timeout=IDLE_SECONDS)
-                except Empty:
-                    self._serve_parking()
+            while (tickets := self._mailbox.take(self._declaration.batch, IDLE_SECONDS)) != []:
+                if tickets is None:
+                    self._sidetrack.serve()
                     continue
-                if ticket is not None and not self._stopping and not ticket.session.over.is_set():
-                    self._handle(ticket)
+                try:
+                    self._handle(tickets)
+                except _GivenUpError:
+                    self._trouble = None
         except BaseException as error:  # noqa: BLE001 - reported by the consumer, which ends
             self.crash = error
         finally:
-            self._parking.close()
+            self._sidetrack.close()
             self.done.set()
+            self._ended()
 
-    def _handle(self, ticket: Ticket) -> None:
-        attempts = _Attempts()
-        delivery = ticket.delivery
-        with structlog.contextvars.bound_contextvars(
-            message_id=delivery.message_id, redelivered=delivery.redelivered
-        ):
-            while True:
-                attempts.count += 1
-                with structlog.contextvars.bound_contextvars(attempt=attempts.count):
-                    if self._attempt(delivery, attempts):
-                        break
-                if ticket.session.over.wait(attempts.backoff.next_pause()):
-                    self._trouble = None
-                    return
-        self._trouble = None
-        ticket.session.acknowledge(ticket.tag)
+    def _handle(self, tickets: Sequence[Ticket]) -> None:
+        works, failures = self._read(tickets)
+        if works and not self._process_together(works):
+            for ticket, work in works:
+                if failure := self._process_alone(ticket, work):
+                    failures.append((ticket, failure))
+        if failures:
+            self._put_aside(failures)
 
-    def _attempt(self, delivery: Delivery, attempts: _Attempts) -> bool:
-        """Return whether the delivery was brought to an end and can be acknowledged."""
-        self._attempt_began = began = monotonic()
+    def _read(
+        self, tickets: Sequence[Ticket]
+    ) -> tuple[list[tuple[Ticket, Work[M]]], list[tuple[Ticket, Failure]]]:
+        """Return what can be processed, and what cannot be read."""
+        works: list[tuple[Ticket, Work[M]]] = []
+        failures: list[tuple[Ticket, Failure]] = []
+        read, native = self._declaration.read, tickets[0].session.native_retry
+        for ticket in tickets:
+            delivery = ticket.delivery
+            attempt = attempt_of(delivery, native_retry=native)
+            try:
+                works.append((ticket, Work(read(delivery), delivery, attempt)))
+            except PermanentError as error:
+                failures.append((ticket, Failure(delivery, error, attempt)))
+        return works, failures
+
+    def _process_together(self, works: Sequence[tuple[Ticket, Work[M]]]) -> bool:
+        """Process a batch for as long as it takes; return False if it has to be done one by one."""
+        pauses = Backoff(PAUSE_BASE_SECONDS, PAUSE_CAP_SECONDS)
+        while len(works) > 1:
+            try:
+                self._process(works)
+            except Exception as error:  # noqa: BLE001 - each message says for itself what is wrong
+                problem = self._declaration.process.check()
+                if problem is None:
+                    if not isinstance(error, SkillUpWorksError):
+                        self._report.surprise(error, len(works))
+                    return False
+                self._hold(problem, pauses, [ticket for ticket, _ in works])
+            else:
+                return True
+        return False
+
+    def _process_alone(self, ticket: Ticket, work: Work[M]) -> Failure | None:
+        """Process one message for as long as it takes; return the failure that is its own."""
+        pauses = Backoff(PAUSE_BASE_SECONDS, PAUSE_CAP_SECONDS)
+        while True:
+            try:
+                self._process([(ticket, work)])
+            except PermanentError as error:
+                return Failure(work.delivery, error, work.attempt)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the message is kept
+                problem = self._declaration.process.check()
+                if problem is None:
+                    return Failure(work.delivery, error, work.attempt)
+                self._hold(problem, pauses, [ticket])
+            else:
+                return None
+
+    def _process(self, works: Sequence[tuple[Ticket, Work[M]]]) -> None:
+        """Process, acknowledge and report; raises what the process raises."""
+        self._began = began = monotonic()
         try:
-            self._count(self._process_or_park(delivery, attempts, began))
-        except Exception as error:  # noqa: BLE001 - anything unexpected keeps the message
-            self._metrics.failures.inc()
-            self._report(error, delivery, attempts)
-            return False
+            outcomes = self._declaration.process([work for _, work in works])
         finally:
-            self._attempt_began = None
+            self._began = None
             self._metrics.handler_seconds.observe(monotonic() - began)
-        return True
+        self._trouble = None
+        works[0][0].session.acknowledge([ticket.tag for ticket, _ in works])
+        self.processed += outcomes.count(Outcome.PROCESSED)
+        self._report.done([work for _, work in works], outcomes, monotonic() - began)
 
-    def _process_or_park(self, delivery: Delivery, attempts: _Attempts, began: float) -> Outcome:
-        try:
-            return self._process(delivery, attempts.count)
-        except PermanentError as error:
-            first = attempts.first_failed_at or datetime.now(UTC)
-            self._parking.park(delivery, error, attempts.count, first)
-            log.error(
-                f"Message {delivery.message_id or 'without id'} parked: {error}",
-                outcome=str(Outcome.PARKED),
-                reason=error.reason,
-                duration_ms=round((monotonic() - began) * 1000, 1),
-            )
-            return Outcome.PARKED
+    def _put_aside(self, failures: list[tuple[Ticket, Failure]]) -> None:
+        """Bring failed messages out of the way of the others, for as long as it takes."""
+        pauses = Backoff(PAUSE_BASE_SECONDS, PAUSE_CAP_SECONDS)
+        while failures:
+            self._began = monotonic()
+            try:
+                left = self._sidetrack.put(failures, self._report)
+            except TransientError as error:
+                left, problem = failures, str(error)
+            else:
+                problem = "the broker did not take the copies of messages that failed"
+            finally:
+                self._began = None
+            failures = left
+            if failures:
+                self._hold(problem, pauses, [ticket for ticket, _ in failures])
+        self._trouble = None
 
-    def _report(self, error: Exception, delivery: Delivery, attempts: _Attempts) -> None:
-        """Log a failure when it is new for this message, and not on each attempt."""
-        attempts.first_failed_at = attempts.first_failed_at or datetime.now(UTC)
-        problem = str(error) or type(error).__name__
-        self._trouble = problem
-        if problem == attempts.last_problem:
-            return
-        attempts.last_problem = problem
-        expected = isinstance(error, TransientError)
-        name = delivery.message_id or "without id"
-        log.error(
-            f"Error: {problem}; message {name} is kept and tried again",
-            outcome="retry",
-            error=type(error).__name__,
-            exc_info=None if expected else error,
-        )
-
-    def _count(self, outcome: Outcome) -> None:
-        counters = {
-            Outcome.PROCESSED: self._metrics.processed,
-            Outcome.DUPLICATE: self._metrics.duplicates,
-            Outcome.PARKED: self._metrics.parked,
-        }
-        counters[outcome].inc()
-        self.processed += outcome is Outcome.PROCESSED
-
-    def _serve_parking(self) -> None:
-        try:
-            self._parking.serve()
-        except TransientError:
-            return  # it connects again when there is something to park
+    def _hold(self, problem: str, pauses: Backoff, tickets: Sequence[Ticket]) -> None:
+        """Keep messages in hand for a pause; _GivenUpError when the broker has them again."""
+        if problem != self._trouble:
+            self._trouble = problem
+            self._report.held(problem, len(tickets))
+        if tickets[0].session.over.wait(pauses.next_pause()):
+            raise _GivenUpError

@@ -1,0 +1,83 @@
+"""The workers of a consumer, and the mailbox they share."""
+
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from skillupworks.messaging.connection import Broker
+from skillupworks.messaging.declaration import Declaration
+from skillupworks.messaging.mailbox import Mailbox
+from skillupworks.messaging.metrics import ConsumerMetrics
+from skillupworks.messaging.publisher import Publisher
+from skillupworks.messaging.sidetrack import Sidetrack
+from skillupworks.messaging.worker import Worker
+
+__all__ = ["Crew"]
+
+# an attempt that takes longer is taken for hung: the watchdog is no longer fed
+HANDLER_LIMIT_SECONDS = 300.0
+
+
+class Crew:
+    """As many workers as are declared; `ended` is called once, when the last of them has ended."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        declaration: Declaration[Any],
+        metrics: ConsumerMetrics,
+        ended: Callable[[], None],
+    ) -> None:
+        self.mailbox = Mailbox()
+        self._ended = ended
+        topology, delays = declaration.topology, declaration.retry_delays
+        self._workers = [
+            Worker(
+                declaration,
+                self.mailbox,
+                Sidetrack(Publisher(broker), topology, delays),
+                metrics,
+                self._on_end,
+            )
+            for _ in range(declaration.concurrency)
+        ]
+
+    @property
+    def processed(self) -> int:
+        """How many messages had an effect."""
+        return sum(worker.processed for worker in self._workers)
+
+    @property
+    def crash(self) -> BaseException | None:
+        """What broke a worker, if something did."""
+        return next((worker.crash for worker in self._workers if worker.crash), None)
+
+    def start(self) -> None:
+        """Start the workers."""
+        for worker in self._workers:
+            worker.start()
+
+    def dismiss(self) -> None:
+        """Let the workers end once the mailbox is empty."""
+        self.mailbox.close()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all workers have ended; return whether they have."""
+        end = monotonic() + seconds
+        return all(worker.done.wait(max(0.0, end - monotonic())) for worker in self._workers)
+
+    def trouble(self) -> str | None:
+        """Return why messages are kept and tried again, or None."""
+        return next((trouble for worker in self._workers if (trouble := worker.trouble())), None)
+
+    def hung(self) -> str | None:
+        """Return what hangs, or None."""
+        if all(worker.busy_seconds() < HANDLER_LIMIT_SECONDS for worker in self._workers):
+            return None
+        return f"the handler has not ended for {HANDLER_LIMIT_SECONDS:.0f} s"
+
+    def _on_end(self) -> None:
+        """Dismiss the others when one breaks, and say so when the last has ended."""
+        self.mailbox.close()
+        if all(worker.done.is_set() for worker in self._workers):
+            self._ended()

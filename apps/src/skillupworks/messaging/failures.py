@@ -1,0 +1,104 @@
+"""Copies of messages that failed: one that waits for its next attempt, one that is parked.
+
+The copy is published by us and not dead-lettered by the broker: a rejected message would carry
+only "rejected", while ours says why, how often it was tried and when. The count of attempts is a
+header of ours too: RabbitMQ 4 ignores an `x-death` that a client sends.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from skillupworks.errors import PermanentError
+from skillupworks.messaging.message import Delivery, Outgoing
+from skillupworks.messaging.topology import QueueTopology, wait_queue
+
+__all__ = ["Failure", "attempt_of", "parked_copy", "retry_copy"]
+
+ATTEMPTS = "skillupworks-attempts"
+FIRST_FAILED = "skillupworks-first-failed-at"
+EXCHANGE = "skillupworks-exchange"
+ROUTING_KEY = "skillupworks-routing-key"
+# what a quorum queue counts, from RabbitMQ 4.3 on: how often the message was rejected
+DELIVERY_COUNT = "x-delivery-count"
+
+ERROR_CHARACTERS = 2000
+# all properties of a message must fit into one frame (128 KiB): a message whose own headers are
+# near that could not be parked with more of them
+HEADER_CHARACTERS = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An attempt that failed; `attempt` counts from 1."""
+
+    delivery: Delivery
+    error: Exception
+    attempt: int
+
+    @property
+    def reason(self) -> str:
+        """A short word to group parked messages by."""
+        return self.error.reason if isinstance(self.error, PermanentError) else "exhausted"
+
+
+def attempt_of(delivery: Delivery, *, native_retry: bool) -> int:
+    """Return the number of this attempt, from 1."""
+    failed = delivery.headers.get(DELIVERY_COUNT if native_retry else ATTEMPTS, 0)
+    return failed + 1 if isinstance(failed, int) and failed >= 0 else 1
+
+
+def parked_copy(failure: Failure, topology: QueueTopology) -> Outgoing:
+    """Return the message to put into the dead-letter queue."""
+    return _copy(failure, topology, topology.dead_letter_exchange, topology.queue)
+
+
+def retry_copy(failure: Failure, topology: QueueTopology, delay: int) -> Outgoing:
+    """Return the message to put into the wait queue of `delay` seconds."""
+    return _copy(failure, topology, "", wait_queue(topology.queue, delay))
+
+
+def _copy(failure: Failure, topology: QueueTopology, exchange: str, routing_key: str) -> Outgoing:
+    delivery = failure.delivery
+    now = datetime.now(UTC)
+    headers = _own(delivery.headers)
+    return Outgoing(
+        exchange=exchange,
+        routing_key=routing_key,
+        body=delivery.body,
+        message_id=delivery.message_id,
+        timestamp=now,
+        type=delivery.type,
+        content_type=delivery.content_type,
+        content_encoding=delivery.content_encoding,
+        headers={**headers, **_history(failure, topology, headers, now)},
+    )
+
+
+def _own(headers: Mapping[str, object]) -> Mapping[str, object]:
+    """Leave out what the broker has added: it would be taken for the copy's own."""
+    kept = {name: value for name, value in headers.items() if not name.startswith("x-")}
+    if len(repr(kept)) > HEADER_CHARACTERS:
+        return {"skillupworks-headers": "left out, since they were too large"}
+    return kept
+
+
+def _history(
+    failure: Failure, topology: QueueTopology, headers: Mapping[str, object], now: datetime
+) -> dict[str, object]:
+    error = failure.error
+    cause = error.__cause__ or error
+    time = now.isoformat(timespec="milliseconds")
+    delivery = failure.delivery
+    return {
+        "skillupworks-reason": failure.reason,
+        "skillupworks-error": (str(error) or type(error).__name__)[:ERROR_CHARACTERS],
+        "skillupworks-error-class": type(cause).__name__,
+        ATTEMPTS: failure.attempt,
+        FIRST_FAILED: headers.get(FIRST_FAILED, time),
+        "skillupworks-last-failed-at": time,
+        "skillupworks-queue": topology.queue,
+        # a copy comes back by another way than the message first came
+        EXCHANGE: headers.get(EXCHANGE, delivery.exchange),
+        ROUTING_KEY: headers.get(ROUTING_KEY, delivery.routing_key),
+    }

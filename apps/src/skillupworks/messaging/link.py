@@ -1,0 +1,153 @@
+"""An open connection to the broker with one channel, driven by the thread that opened it.
+
+pika's SelectConnection is used and not BlockingConnection: a publish need not wait for its
+confirm, and a delivery costs a third of the time. `call` and `run` give it back what is pleasant
+about the other: code that reads from top to bottom, and errors that are raised.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pika.adapters.select_connection import IOLoop, SelectConnection
+
+from skillupworks.errors import BrokerUnavailableError
+from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, unavailable
+
+if TYPE_CHECKING:
+    from pika.channel import Channel
+
+__all__ = ["Link"]
+
+log = structlog.get_logger()
+
+# an answer of the broker to a declaration; a leader may just be elected
+CALL_SECONDS = 15.0
+# the broker's answer to a close; without it the connection is dropped
+CLOSE_SECONDS = 2.0
+
+
+class Link:
+    """A connection and its channel.
+
+    `soon` and `interrupt` may be called from any thread, everything else belongs to the thread
+    that opened the link. Every method that waits raises one of CONNECTION_ERRORS when the
+    connection or the channel is lost meanwhile.
+    """
+
+    def __init__(self, broker: Broker, host: str) -> None:
+        """Connect to `host` and open the channel.
+
+        Raises BrokerRefusedError when the broker does not let us in, BrokerUnavailableError when
+        it cannot be reached, both with a line that names the host.
+        """
+        self.host = host
+        self.blocked = False
+        self._failure: BaseException | None = None
+        self._lock = Lock()
+        self._closed = False
+        self._loop = IOLoop()
+        self._connection = SelectConnection(
+            broker.parameters(host),
+            on_open_callback=lambda _connection: self._loop.stop(),
+            on_open_error_callback=self._lost,
+            on_close_callback=self._lost,
+            custom_ioloop=self._loop,
+        )
+        self._connection.add_on_connection_blocked_callback(partial(self._on_blocked, blocked=True))
+        self._connection.add_on_connection_unblocked_callback(
+            partial(self._on_blocked, blocked=False)
+        )
+        try:
+            self.run()
+            self.channel: Channel = self._open_channel()
+        except CONNECTION_ERRORS as error:
+            self.close()
+            raise unavailable(error, host, broker.user) from error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the channel was usable when the link was last driven."""
+        return self._failure is None and self.channel.is_open
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Major and minor version of the broker."""
+        properties = self._connection.server_properties or {}
+        text = properties.get("version", "0.0")
+        major, minor, *_ = (text.decode() if isinstance(text, bytes) else str(text)).split(".")
+        return int(major), int(minor)
+
+    def call(self, method: Callable[..., object], *args: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever the method answers
+        """Call a method of the channel and return the broker's answer to it."""
+        answers: list[Any] = []
+
+        def on_answer(*answer: Any) -> None:  # noqa: ANN401
+            answers.append(answer[-1] if answer else None)
+            self._loop.stop()
+
+        method(*args, **options, callback=on_answer)
+        self.run(seconds=CALL_SECONDS)
+        if not answers:
+            raise BrokerUnavailableError(
+                f"RabbitMQ at {self.host} has not answered for {CALL_SECONDS:.0f} s"
+            )
+        return answers[0]
+
+    def run(self, seconds: float | None = None) -> None:
+        """Exchange data with the broker until `stop`, or for so many seconds."""
+        timer = None if seconds is None else self._loop.call_later(seconds, self._loop.stop)
+        try:
+            if self._failure is None:
+                self._loop.start()
+        finally:
+            if timer is not None:
+                self._loop.remove_timeout(timer)
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """Make `run` return; for callbacks that run within it."""
+        self._loop.stop()
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Call `action` from within `run`, once, after so many seconds."""
+        self._loop.call_later(seconds, action)
+
+    def soon(self, action: Callable[[], None]) -> None:
+        """Call `action` from within `run`; nothing happens when the link is closed."""
+        with self._lock:
+            if not self._closed:
+                self._loop.add_callback_threadsafe(action)
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in; what was not acknowledged goes back."""
+        try:
+            if self._connection.is_open:  # also after the channel alone was lost
+                self._failure = None
+                self._connection.close()
+                self.run(seconds=CLOSE_SECONDS)
+        except CONNECTION_ERRORS:
+            pass  # what was asked for, or it was on its way down already
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._loop.close()
+
+    def _open_channel(self) -> "Channel":
+        channel = self.call(lambda callback: self._connection.channel(on_open_callback=callback))
+        channel.add_on_close_callback(self._lost)
+        return channel  # type: ignore[no-any-return]
+
+    def _lost(self, _where: object, error: "BaseException | str") -> None:
+        """Note why the connection or channel has ended, the first reason if there are several."""
+        if self._failure is None:
+            self._failure = (
+                error if isinstance(error, BaseException) else BrokerUnavailableError(error)
+            )
+        self._loop.stop()
+
+    def _on_blocked(self, _connection: object, _frame: object, *, blocked: bool) -> None:
+        self.blocked = blocked
