@@ -91,6 +91,7 @@ class Worker(Generic[M]):
             self._ended()
 
     def _handle(self, tickets: Sequence[Ticket]) -> None:
+        self._metrics.received.inc(len(tickets))
         works, failures = self._read(tickets)
         if works and not self._process_together(works):
             for ticket, work in works:
