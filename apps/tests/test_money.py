@@ -1,7 +1,6 @@
 """Money comes in as JSON numbers of rupees and is counted in paise."""
 
 import json
-from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -20,12 +19,12 @@ from skillupworks.shop.money import (
 def test_an_amount_survives_the_way_through_json(minor: int) -> None:
     text = json.dumps(to_rupees(minor))
 
-    assert from_rupees(json.loads(text, parse_float=Decimal)) == minor
+    assert from_rupees(json.loads(text)) == minor
 
 
 @pytest.mark.parametrize(
     ("rupees", "minor"),
-    [(1999, 199900), (Decimal("2500.50"), 250050), (Decimal("2500.5"), 250050), (0, 0)],
+    [(1999, 199900), (2500.50, 250050), (1999.0, 199900), (0, 0), (0.29, 29), (1e9, MAX_MINOR)],
 )
 def test_rupees_become_paise(rupees: object, minor: int) -> None:
     assert minor == from_rupees(rupees)
@@ -34,16 +33,18 @@ def test_rupees_become_paise(rupees: object, minor: int) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (Decimal("1.005"), "two decimals"),
-        (Decimal("1E-400"), "two decimals"),
+        (1.005, "two decimals"),
+        (999_999_999.991, "two decimals"),
+        (1e-300, "two decimals"),
         (-1, "negative"),
-        (Decimal("-0.01"), "negative"),
-        (Decimal("NaN"), "finite"),
-        (Decimal("Infinity"), "finite"),
+        (-0.01, "negative"),
+        (float("nan"), "finite"),
+        (float("inf"), "too large"),
+        (float("-inf"), "negative"),
         (10**30, "too large"),
-        (Decimal("1E+400"), "too large"),
+        (1e300, "too large"),
+        (1_000_000_000.01, "too large"),
         ("1999", "must be a number"),
-        (1999.0, "must be a number"),
         (True, "must be a number"),
         (None, "must be a number"),
     ],

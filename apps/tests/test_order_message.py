@@ -61,6 +61,7 @@ def test_the_offset_of_the_time_is_taken_into_account(delivery: DeliveryMaker) -
         ({"items": [LINE | {"price": -1}]}, "items[0].price: must not be negative"),
         ({"items": [LINE, LINE | {"sku": ""}], "total": 3998}, "items[1].sku: "),
         ({"total": 1999.001}, "total: must have at most two decimals"),
+        ({"total": 1e300}, "total: is too large"),
         ({"total": "1999"}, "total: must be a number"),
         ({"total": 2000}, "total: is 2000, but the items add up to 1999"),
         ({"timestamp": "yesterday"}, "timestamp: must be an RFC 3339 time"),
@@ -98,7 +99,9 @@ def test_every_field_is_required(field: str) -> None:
         (json.dumps(ORDER_MESSAGE).encode("utf-16"), "body: is not UTF-8"),
         (b"[" * 100_000, "body: is not JSON"),
         (b'{"total": NaN}', "body: is not JSON: NaN"),
-        (b"1e999999999999999999999", "body: is not JSON"),
+        (b'{"of a later version": [-Infinity]}', "body: is not JSON: -Infinity"),
+        (b'{"orderId": "\\ud800"}', "body: is not JSON"),
+        (b'{"of a later version": ' + b"[" * 100_000, "body: is not JSON"),
         (b" " * 300_000, "body: 300000 bytes are more than"),
     ],
 )
@@ -108,6 +111,25 @@ def test_a_body_that_is_no_json_document_is_malformed(body: bytes, problem: str)
 
     assert str(caught.value).startswith(problem)
     assert caught.value.reason == "malformed"
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"order"', b"1e999999999999999999999"])
+def test_another_json_value_is_no_order(body: bytes) -> None:
+    with pytest.raises(PermanentError, match=r"^body: must be a JSON object$") as caught:
+        parse_order(Delivery(body))
+
+    assert caught.value.reason == "invalid"
+
+
+def test_what_looks_like_no_number_may_be_part_of_a_text(delivery: DeliveryMaker) -> None:
+    assert parse_order(delivery({"userId": "NaN and Infinity"})).user_id == "NaN and Infinity"
+
+
+@pytest.mark.parametrize("content_type", [None, "", "application/json; charset=utf-8"])
+def test_the_content_type_may_be_left_out_or_have_parameters(
+    delivery: DeliveryMaker, content_type: str | None
+) -> None:
+    assert parse_order(delivery(content_type=content_type)) == parse_order(delivery())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ The messages and the HTTP interface carry rupees as JSON numbers (1999, 2500.5),
 message format always has. Inside there are only integers, so that sums are exact.
 """
 
-from decimal import Decimal
+from math import isnan
 
 __all__ = ["CURRENCY", "MAX_MINOR", "format_amount", "format_total", "from_rupees", "to_rupees"]
 
@@ -15,26 +15,33 @@ MAX_MINOR = 1_000_000_000 * PAISE
 
 
 def from_rupees(value: object) -> int:
-    """Return the paise of a JSON number of rupees, which is an int or a Decimal.
+    """Return the paise of a JSON number of rupees, which is an int or a float.
 
     Raises ValueError for anything else: text, true, NaN, more than two decimals, negative, huge.
+    A float is exact enough: up to MAX_MINOR it is the nearest one to one number of two decimals
+    at most, and what rounds to the same float differs in the seventh decimal or later.
     """
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if isinstance(value, int) and not isinstance(value, bool):
+        minor = value * PAISE
+    elif isinstance(value, float):
+        minor = _from_float(value)
+    else:
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic reports ValueError
-    if isinstance(value, Decimal):
-        if not value.is_finite():
-            raise ValueError("must be a finite number")
-        # by the exponent first: 1E+999999 must not become an integer of a million digits
-        if value and value.adjusted() > len(str(MAX_MINOR)):
-            raise ValueError("is too large")
-        if value != value.quantize(Decimal("0.01")):
-            raise ValueError("must have at most two decimals")
-    if value < 0:
+    if minor < 0:
         raise ValueError("must not be negative")
-    minor = int(value * PAISE)
     if minor > MAX_MINOR:
         raise ValueError("is too large")
     return minor
+
+
+def _from_float(value: float) -> int:
+    if isnan(value):
+        raise ValueError("must be a finite number")
+    if abs(value) > MAX_MINOR:  # also 1e999, which is infinite as a float
+        return MAX_MINOR + 1 if value > 0 else -1
+    if round(value, 2) != value:
+        raise ValueError("must have at most two decimals")
+    return round(value * PAISE)
 
 
 def to_rupees(minor: int) -> int | float:

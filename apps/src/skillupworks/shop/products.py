@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skillupworks.errors import ConfigurationError
-from skillupworks.shop.fields import Code, Text, path_of
+from skillupworks.runtime.validation import path_of, words_of
+from skillupworks.shop.fields import Code, Text
 
 __all__ = ["Item", "ProductList", "load_products"]
 
@@ -65,8 +66,7 @@ def load_products(path: Path) -> ProductList:
     except ValidationError as error:
         raise ConfigurationError(
             *(
-                f"PRODUCTS_FILE: {path}: {path_of(detail['loc']) or 'content'}: "
-                f"{detail['msg'].removeprefix('Value error, ')}"
+                f"PRODUCTS_FILE: {path}: {path_of(detail['loc']) or 'content'}: {words_of(detail)}"
                 for detail in error.errors(include_url=False)
             )
         ) from error
