@@ -11,7 +11,7 @@ from queue import Empty, LifoQueue
 from select import POLLIN, poll
 from time import monotonic
 
-import pymysql
+from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 from pymysql.err import (
     DataError,
@@ -52,8 +52,6 @@ PING_AFTER_SECONDS = 30.0
 
 # Below the 16 MB that servers take by default, also if every character needs four bytes.
 MAX_STATEMENT_CHARACTERS = 1_000_000
-
-Connection = pymysql.Connection[Cursor]
 
 
 class Database:
@@ -136,7 +134,7 @@ class Database:
 
     def _connect(self) -> Connection:
         settings = self._settings
-        connection: Connection = pymysql.connect(
+        connection = Connection(
             user=settings.mysql_user,
             password=settings.mysql_pass.get_secret_value(),
             host=settings.mysql_host,
