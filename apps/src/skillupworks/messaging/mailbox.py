@@ -1,6 +1,7 @@
 """The deliveries that wait for a worker."""
 
 from collections import deque
+from collections.abc import Iterable
 from threading import Condition
 
 from skillupworks.messaging.session import Ticket
@@ -20,11 +21,11 @@ class Mailbox:
         self._condition = Condition()
         self._closed = False
 
-    def put(self, ticket: Ticket) -> None:
-        """Leave a delivery for the next worker."""
+    def put(self, tickets: Iterable[Ticket]) -> None:
+        """Leave deliveries for the workers."""
         with self._condition:
-            self._tickets.append(ticket)
-            self._condition.notify()
+            self._tickets.extend(tickets)
+            self._condition.notify_all()
 
     def take(self, limit: int, seconds: float) -> list[Ticket] | None:
         """Return up to `limit` deliveries, as soon as there is one.

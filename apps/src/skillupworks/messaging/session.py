@@ -66,12 +66,18 @@ class Session:
         """How many messages are delivered and not settled."""
         return len(self._outstanding)
 
-    def start(self, queue: str, prefetch: int, deliver: Callable[[Ticket], None]) -> None:
-        """Ask for deliveries; each is passed on from within `consume`.
+    def start(self, queue: str, prefetch: int, deliver: Callable[[list[Ticket]], None]) -> None:
+        """Ask for deliveries, at most `prefetch` before some are settled.
 
-        A quorum queue sends what it has in one go, so `prefetch` is what one consumer may hold.
+        They are passed on from within `consume`: together those that have come together, since
+        handing over a message costs more than reading it.
         """
         channel, outstanding, name = self._channel, self._outstanding, self._name
+        arrived: list[Ticket] = []
+
+        def pass_on() -> None:
+            deliver(arrived.copy())
+            arrived.clear()
 
         def on_message(
             _channel: "Channel",
@@ -81,7 +87,9 @@ class Session:
         ) -> None:
             tag = method.delivery_tag or 0
             outstanding[tag] = None
-            deliver(
+            if not arrived:
+                self._link.later(0, pass_on)  # once all that the socket holds is read
+            arrived.append(
                 Ticket(
                     Delivery(
                         body,
