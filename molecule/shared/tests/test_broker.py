@@ -1,6 +1,7 @@
 """The broker: queues that lose nothing, limits that are in force, interfaces that are closed."""
 
 import re
+import time
 import uuid
 
 import pytest
@@ -39,6 +40,41 @@ def test_looking_at_parked_messages_never_drops_them(broker: Broker) -> None:
     assert policy["delivery-limit"] >= 1_000_000
     assert policy["overflow"] == "reject-publish"
     assert "message-ttl" not in policy
+
+
+@pytest.mark.parametrize("seconds", [5, 30, 120, 600])
+def test_an_order_that_failed_waits_in_a_queue_with_its_delay(broker: Broker, seconds: int) -> None:
+    """The delay and the way back are arguments: the services rely on them when they start."""
+    queue = broker.details(f"{QUEUE}.retry.{seconds}s")
+    assert queue["arguments"] == {
+        "x-queue-type": "quorum",
+        "x-message-ttl": seconds * 1000,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": QUEUE,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    assert queue["effective_policy_definition"] == {"max-length": 1_000_000}
+
+
+def test_what_waits_comes_back_when_its_time_is_over(broker: Broker) -> None:
+    """A pair of queues with the same arguments, but a second; it comes when its target is there."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    target, waiting = f"/queues/{VHOST}/{name}", f"/queues/{VHOST}/{name}.retry.1s"
+    arguments = broker.queue(f"{QUEUE}.retry.5s")["arguments"]
+    arguments |= {"x-message-ttl": 1000, "x-dead-letter-routing-key": name}
+    broker.put(target, {"durable": True, "arguments": {"x-queue-type": "quorum"}})
+    broker.put(waiting, {"durable": True, "arguments": arguments})
+    try:
+        published = time.monotonic()
+        assert broker.try_publish(f"{name}.retry.1s", "again")
+        came_back = wait_until("the message is back", lambda: broker.drain(name), 10)
+        waited = time.monotonic() - published
+    finally:
+        broker.delete(waiting)
+        broker.delete(target)
+    assert came_back == ["again"]
+    assert waited >= 1
 
 
 def test_an_order_reaches_the_queue_through_the_exchange(broker: Broker) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 Entry = Mapping[str, Any]
 
+QUORUM = {"x-queue-type": "quorum"}
+
 
 def password_hash(password: str, user: str) -> str:
     """Hash a password as RabbitMQ stores it: base64(salt + sha256(salt + password)).
@@ -20,14 +22,38 @@ def password_hash(password: str, user: str) -> str:
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
+def wait_queues(queue: Entry) -> list[dict[str, Any]]:
+    """Return the queues in which a queue's messages wait for their next attempt.
+
+    One per number of seconds in `retry_delays`: what is published to `NAME.retry.5s` comes back to
+    NAME after 5 seconds. It is handed over at least once, which needs reject-publish. The time is
+    an argument and no policy because a consumer relies on it.
+    """
+    return [
+        {
+            "name": f"{queue['name']}.retry.{seconds}s",
+            "vhost": queue.get("vhost", "/"),
+            "arguments": {
+                "x-message-ttl": seconds * 1000,
+                "x-dead-letter-exchange": "",
+                "x-dead-letter-routing-key": queue["name"],
+                "x-dead-letter-strategy": "at-least-once",
+                "x-overflow": "reject-publish",
+            },
+        }
+        for seconds in queue.get("retry_delays", [])
+    ]
+
+
 def definitions(lists: Mapping[str, Iterable[Entry]]) -> dict[str, list[dict[str, Any]]]:
     """Return the document that `rabbitmqctl import_definitions` takes.
 
     `lists` holds the role's lists by name without the prefix: vhosts, users, exchanges, queues,
     bindings, policies; see its argument_specs. Everything is durable, every queue is a quorum
-    queue, and limits are left to policies.
+    queue, and limits are left to policies unless a queue has them as arguments.
     """
     users = list(lists["users"])
+    queues = [each for queue in lists["queues"] for each in (queue, *wait_queues(queue))]
     return {
         "vhosts": [{"name": vhost["name"]} for vhost in lists["vhosts"]],
         "users": [
@@ -68,9 +94,9 @@ def definitions(lists: Mapping[str, Iterable[Entry]]) -> dict[str, list[dict[str
                 "vhost": queue.get("vhost", "/"),
                 "durable": True,
                 "auto_delete": False,
-                "arguments": {"x-queue-type": "quorum"},
+                "arguments": QUORUM | dict(queue.get("arguments", {})),
             }
-            for queue in lists["queues"]
+            for queue in queues
         ],
         "bindings": [
             {
