@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -47,6 +48,51 @@ def test_an_entry_is_one_datagram(writer: JournalWriter, journald: socket.socket
     writer.write({"MESSAGE": "Items: 2", "ORDER_ID": "ORD-1702554000123"})
 
     assert journald.recv(65536) == b"MESSAGE=Items: 2\nORDER_ID=ORD-1702554000123\n"
+
+
+def test_several_lines_are_entries_with_the_same_fields(
+    writer: JournalWriter, journald: socket.socket
+) -> None:
+    writer.write_lines(["Items: 2", "", "a\nb"], {"ORDER_ID": "ORD-1"})
+
+    assert [journald.recv(65536) for _ in range(3)] == [
+        b"MESSAGE=Items: 2\nORDER_ID=ORD-1\n",
+        b"MESSAGE=\nORDER_ID=ORD-1\n",
+        b"MESSAGE\n\x03\0\0\0\0\0\0\0a\nb\nORDER_ID=ORD-1\n",
+    ]
+
+
+def test_entries_reach_a_journald_that_came_after_the_first(
+    writer: JournalWriter, journald: socket.socket
+) -> None:
+    path = Path(journald.getsockname())
+    writer.write({"MESSAGE": "to the first"})
+    journald.close()
+    path.unlink()
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as second:
+        second.bind(str(path))
+        second.settimeout(5)
+        writer.write({"MESSAGE": "to the second"})
+
+        assert second.recv(65536) == b"MESSAGE=to the second\n"
+
+
+def test_lines_of_several_threads_do_not_mix(
+    writer: JournalWriter, journald: socket.socket
+) -> None:
+    threads = [
+        Thread(target=writer.write_lines, args=([str(line) for line in range(9)], {"T": name}))
+        for name in ("a", "b", "c")
+    ]
+    for thread in threads:
+        thread.start()
+    entries = [journald.recv(65536) for _ in range(27)]
+    for thread in threads:
+        thread.join()
+
+    names = [entry[-2:-1] for entry in entries]
+    assert names == [name for name in dict.fromkeys(names) for _ in range(9)]
 
 
 def test_an_entry_too_large_for_a_datagram_is_passed_as_a_sealed_file(

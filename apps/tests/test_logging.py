@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,17 @@ def test_into_a_pipe_an_event_is_one_json_object() -> None:
     events = run("import structlog; structlog.get_logger().info('Items: 2', order_id='ORD-1')")
 
     assert [("Items: 2", "info", "ORD-1")] == [
+        (event["event"], event["level"], event["order_id"]) for event in events
+    ]
+
+
+def test_several_lines_are_an_event_each() -> None:
+    events = run(
+        "from skillupworks.runtime.logging import info_lines\n"
+        "info_lines(['Items: 2', ''], order_id='ORD-1')"
+    )
+
+    assert [("Items: 2", "info", "ORD-1"), ("", "info", "ORD-1")] == [
         (event["event"], event["level"], event["order_id"]) for event in events
     ]
 
@@ -58,33 +70,47 @@ def test_warnings_of_libraries_become_events_and_chatter_does_not() -> None:
     assert [("slow", "library")] == [(event["event"], event["logger"]) for event in events]
 
 
-def test_under_systemd_a_traceback_is_part_of_the_one_entry(tmp_path: Path) -> None:
-    # Given an error stream that is the one systemd connected to the journal
-    program = (
+def under_systemd(program: str, folder: Path) -> tuple[list[bytes], str]:
+    """Run a program whose error stream is the journal; return its entries and what it printed."""
+    setup = (
         "import os, pathlib, sys\n"
-        "from skillupworks.runtime.logging import configure\n"
+        "from skillupworks.runtime.logging import configure, info_lines\n"
         "status = os.fstat(2)\n"
         "os.environ['JOURNAL_STREAM'] = f'{status.st_dev}:{status.st_ino}'\n"
-        f"configure('payment', sys.stderr, pathlib.Path({str(tmp_path / 'socket')!r}))\n"
-        "raise ValueError('boom')\n"
+        f"configure('payment', sys.stderr, pathlib.Path({str(folder / 'socket')!r}))\n"
     )
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journald:
-        journald.bind(str(tmp_path / "socket"))
-        journald.settimeout(10)
-
-        # When the program dies of an exception
-        with (tmp_path / "stderr").open("w") as stderr:
+        journald.bind(str(folder / "socket"))
+        with (folder / "stderr").open("w") as stderr:
             subprocess.run(
-                [sys.executable, "-c", program],
+                [sys.executable, "-c", setup + program],
                 check=False,
                 env={"PYTHONPATH": SOURCE},
                 stderr=stderr,
             )
+        journald.setblocking(False)
+        entries = []
+        with suppress(BlockingIOError):
+            while True:
+                entries.append(journald.recv(65536))
+    return entries, (folder / "stderr").read_text()
 
-        # Then there is one entry, with the traceback in its message, and nothing beside it
-        entry = journald.recv(65536)
-        assert b"MESSAGE\n" in entry
-        assert b"Uncaught exception\nTraceback" in entry
-        assert b"ValueError: boom" in entry
-        assert b"PRIORITY=2\nSYSLOG_IDENTIFIER=payment\n" in entry
-        assert (tmp_path / "stderr").read_text() == ""
+
+def test_under_systemd_a_traceback_is_part_of_the_one_entry(tmp_path: Path) -> None:
+    (entry,), printed = under_systemd("raise ValueError('boom')\n", tmp_path)
+
+    assert b"MESSAGE\n" in entry
+    assert b"Uncaught exception\nTraceback" in entry
+    assert b"ValueError: boom" in entry
+    assert b"PRIORITY=2\nSYSLOG_IDENTIFIER=payment\n" in entry
+    assert printed == ""
+
+
+def test_under_systemd_several_lines_are_an_entry_each(tmp_path: Path) -> None:
+    program = "info_lines(['Items: 2', ''], order_id='ORD-1', trace_id=None)"
+
+    entries, printed = under_systemd(program, tmp_path)
+
+    common = b"PRIORITY=6\nSYSLOG_IDENTIFIER=payment\nORDER_ID=ORD-1\n"
+    assert entries == [b"MESSAGE=Items: 2\n" + common, b"MESSAGE=\n" + common]
+    assert printed == ""

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -20,7 +21,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from skillupworks.runtime.journal import JOURNAL_SOCKET, JournalWriter, stream_is_journal
 
-__all__ = ["configure", "journal_fields"]
+__all__ = ["configure", "info_lines", "journal_fields"]
+
+log = structlog.get_logger()
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -65,6 +68,20 @@ def configure(
     threading.excepthook = _log_uncaught_in_thread
 
 
+def info_lines(lines: Iterable[str], **facts: object) -> None:
+    """Log several lines at level info, each as an event of its own, all with the same facts.
+
+    The same as log.info(line, **facts) for each, except that what is bound around it may be left
+    out; under systemd it takes a third of the time, and no other event comes in between.
+    """
+    sink = structlog.get_config()["processors"][-1]
+    if isinstance(sink, _JournalSink):
+        sink.write_lines(lines, facts)
+        return
+    for line in lines:
+        log.info(line, **facts)
+
+
 def journal_fields(service: str, event: EventDict) -> dict[str, str]:
     """Return the journal entry of an event: its line, its priority, and its facts as fields."""
     fields = {
@@ -72,10 +89,12 @@ def journal_fields(service: str, event: EventDict) -> dict[str, str]:
         "PRIORITY": str(PRIORITIES[event["level"]]),
         "SYSLOG_IDENTIFIER": service,
     }
-    for name, value in event.items():
-        if name not in ("event", "level") and value is not None:
-            fields[name.upper()] = str(value)
-    return fields
+    facts = {name: value for name, value in event.items() if name not in ("event", "level")}
+    return fields | _fact_fields(facts)
+
+
+def _fact_fields(facts: Mapping[str, object]) -> dict[str, str]:
+    return {name.upper(): str(value) for name, value in facts.items() if value is not None}
 
 
 class _JournalSink:
@@ -84,10 +103,15 @@ class _JournalSink:
     def __init__(self, service: str, writer: JournalWriter) -> None:
         self._service = service
         self._writer = writer
+        self._info = {"PRIORITY": str(PRIORITIES["info"]), "SYSLOG_IDENTIFIER": service}
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
         self._writer.write(journal_fields(self._service, event))
         raise structlog.DropEvent
+
+    def write_lines(self, lines: Iterable[str], facts: Mapping[str, object]) -> None:
+        """Write an entry for each line."""
+        self._writer.write_lines(lines, self._info | _fact_fields(facts))
 
 
 class _ToStructlog(logging.Handler):
