@@ -90,7 +90,7 @@ class BrokerDeadLetters:
             try:
                 queue = channel.queue_declare(self._queue, passive=True).method
             except amqp.ChannelClosedByBroker as error:
-                if error.reply_code != NOT_FOUND:
+                if error.reply_code != NOT_FOUND or "no queue" not in error.reply_text:
                     raise
                 raise TopologyError(
                     f"there is no queue '{self._queue}' on RabbitMQ {self._host}"
@@ -107,15 +107,11 @@ class BrokerDeadLetters:
     def pages(self, size: int) -> Iterator[list[Parked]]:
         """Yield the messages that are there now, oldest first, up to `size` at a time."""
         left = self.count()
-        passed = 0  # given to the caller, and still held
         since = monotonic()
         try:
             while left > 0:
                 if monotonic() - since > HOLD_SECONDS:
-                    # they come first when they are taken again, and have been seen
-                    passed = self._held
-                    self._give_back()
-                    self._hold(passed)
+                    self._hold_anew()
                     since = monotonic()
                 page = self._hold(min(size, left))
                 if not page:
@@ -135,8 +131,9 @@ class BrokerDeadLetters:
 
     def publish(self, queue: str, message: Parked) -> None:
         """Put a message into a queue; when this returns, the broker has it."""
+        kept = {k: v for k, v in message.properties.items() if k not in NOT_PUBLISHED}
         properties = pika.BasicProperties(
-            **{k: v for k, v in message.properties.items() if k not in NOT_PUBLISHED},
+            **cast("dict[str, Any]", kept),
             headers=cast("dict[str, Any]", dict(message.headers)) or None,
             delivery_mode=pika.DeliveryMode.Persistent.value,
         )
@@ -195,6 +192,13 @@ class BrokerDeadLetters:
         self._held += len(page)
         return page
 
+    def _hold_anew(self) -> None:
+        """Give back what is held and take it again: what was given back comes first."""
+        held = self._held
+        self._give_back()
+        while self._held < held and self._hold(held - self._held):
+            pass
+
     def _give_back(self) -> None:
         """Give back what is held: RabbitMQ 4.3 does not count it when it is told so."""
         channel, self._holding, self._held = self._holding, None, 0
@@ -211,8 +215,9 @@ class BrokerDeadLetters:
         except CONNECTION_ERRORS as error:
             if isinstance(error, BrokerUnavailableError):
                 raise
+            happened = "refuses" if isinstance(error, amqp.ChannelClosed) else "is lost"
             raise BrokerUnavailableError(
-                f"Lost RabbitMQ at {self._host}: {describe(error)}"
+                f"RabbitMQ at {self._host} {happened}: {describe(error)}"
             ) from error
 
 

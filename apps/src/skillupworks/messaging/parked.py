@@ -1,5 +1,6 @@
 """Parked messages as an operator sees them, and the interface of the queue that holds them."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -7,9 +8,10 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Protocol
 
-__all__ = ["Death", "DeadLetters", "Parked", "text_of"]
+__all__ = ["DeadLetters", "Death", "Parked", "text_of"]
 
 UNKNOWN = "unknown"
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 # what RabbitMQ calls its reasons for dead-lettering a message by itself
 BROKER_REASONS = {
@@ -143,8 +145,8 @@ class Parked:
     @property
     def trace_id(self) -> str | None:
         """The trace that it is part of."""
-        parts = text_of(self.headers.get("traceparent")).split("-")
-        return parts[1] if len(parts) > 1 else None
+        found = TRACEPARENT.fullmatch(text_of(self.headers.get("traceparent")))
+        return found[1] if found else None
 
     def _own(self, name: str) -> str:
         return text_of(self.headers.get(f"skillupworks-{name}"))

@@ -1,0 +1,116 @@
+"""Reading, dropping and importing parked messages.
+
+Ended in between, by whatever, no message is lost: at worst one is both in the queue and in the
+file, and importing the file skips it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+from skillupworks.errors import SkillUpWorksError
+from skillupworks.messaging.parked import DeadLetters, Parked
+from skillupworks.ops.message_file import MessageFile, read_messages
+from skillupworks.ops.report import Report, Watch
+from skillupworks.ops.selection import Selection
+
+__all__ = ["drop", "export_messages", "import_messages", "matching"]
+
+PAGE = 100
+
+
+def matching(
+    dead_letters: DeadLetters, selection: Selection, limit: int | None = None
+) -> Iterator[Parked]:
+    """Yield the messages that match, up to `limit`; they stay where they are."""
+    pages = _matching_pages(dead_letters, selection, limit, Report(), Watch())
+    return islice(chain.from_iterable(pages), limit)
+
+
+def export_messages(
+    dead_letters: DeadLetters,
+    selection: Selection,
+    limit: int | None,
+    file: MessageFile,
+    watch: Watch,
+) -> Report:
+    """Write the messages that match into the file; they stay where they are."""
+    report = Report()
+    for page in _matching_pages(dead_letters, selection, limit, report, watch):
+        file.write(page)
+        report.done += len(page)
+    return report
+
+
+def drop(
+    dead_letters: DeadLetters,
+    selection: Selection,
+    limit: int | None,
+    file: MessageFile,
+    watch: Watch,
+) -> Report:
+    """Write the messages that match into the file, and remove them once they are on the disk."""
+    report = Report()
+    try:
+        for page in _matching_pages(dead_letters, selection, limit, report, watch):
+            file.write(page)
+            for message in page:
+                dead_letters.remove(message)
+                report.done += 1
+    except SkillUpWorksError as error:
+        report.ended_by = str(error)
+    return report
+
+
+def import_messages(dead_letters: DeadLetters, path: Path, watch: Watch) -> Report:
+    """Put the messages of a file back into the queue, and skip those that are there.
+
+    The whole file is read before the first message is published. Two messages with one id are one
+    message for the queue only if the file has it once: as many are there afterwards as were there
+    when the file was written, and importing it again changes nothing.
+    """
+    for _message in read_messages(path, dead_letters.queue):
+        pass
+    there = Counter(message.key for message in matching(dead_letters, Selection()))
+    report = Report()
+    try:
+        for message in read_messages(path, dead_letters.queue):
+            if watch.stop():
+                report.stopped = True
+                break
+            report.seen += 1
+            if there[message.key] > 0:
+                there[message.key] -= 1
+                report.skipped += 1
+            else:
+                dead_letters.publish(dead_letters.queue, message)
+                report.done += 1
+            watch.progress(report)
+    except SkillUpWorksError as error:
+        report.ended_by = str(error)
+    return report
+
+
+def _matching_pages(
+    dead_letters: DeadLetters,
+    selection: Selection,
+    limit: int | None,
+    report: Report,
+    watch: Watch,
+) -> Iterator[list[Parked]]:
+    """Yield what matches of each page; a message can be removed until the next one is asked for."""
+    left = limit
+    for page in dead_letters.pages(PAGE):
+        report.seen += len(page)
+        found = [message for message in page if message in selection][:left]
+        if found:
+            yield found
+        watch.progress(report)
+        if left is not None:
+            left -= len(found)
+            if left == 0:
+                return
+        if watch.stop():
+            report.stopped = True
+            return
