@@ -1,16 +1,22 @@
 """The inbox: the messages a consumer has processed, written in the transaction of their effect."""
 
+import json
 from collections.abc import Mapping
 from enum import Enum
 
 from skillupworks.errors import TransientError
-from skillupworks.runtime.database import Cursor, insert_rows
+from skillupworks.runtime.database import Cursor, insert_rows, rows_by_key
 
 __all__ = ["Claim", "claim", "prune"]
 
 INSERT = (
     "INSERT INTO inbox (consumer, message_id, claimed_by, received_at)"
     " VALUES (%s, %s, %s, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE consumer = consumer"
+)
+REMOVE = (
+    "DELETE inbox FROM "
+    + rows_by_key("inbox", "message_id", "VARCHAR(255) COLLATE utf8mb4_bin")
+    + " AND inbox.consumer = %s"
 )
 
 
@@ -54,8 +60,7 @@ def prune(cursor: Cursor, consumer: str, older_than_days: int, limit: int) -> in
     A delivery of a message that is forgotten would be processed again: keep them for longer than
     any message can wait in a queue. Commit after each call, so that no transaction is long.
     """
-    # Rows that another one prunes are passed over; and what is locked first is deleted by its
-    # primary key, since a scan would meet, and wait for, claims that are being made.
+    # rows that another one prunes are passed over
     cursor.execute(
         "SELECT message_id FROM inbox FORCE INDEX (ix_inbox_received_at)"
         " WHERE received_at < UTC_TIMESTAMP(6) - INTERVAL %s DAY AND consumer = %s"
@@ -64,9 +69,5 @@ def prune(cursor: Cursor, consumer: str, older_than_days: int, limit: int) -> in
     )
     ids = [message_id for (message_id,) in cursor.fetchall()]
     if ids:
-        cursor.execute(
-            "DELETE inbox FROM inbox FORCE INDEX (PRIMARY)"
-            " WHERE consumer = %s AND message_id IN %s",
-            (consumer, ids),
-        )
+        cursor.execute(REMOVE, (json.dumps(ids), consumer))
     return len(ids)

@@ -1,95 +1,130 @@
 """The outbox: messages that are published because, and only if, their transaction was committed."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
-
-import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from datetime import UTC, datetime
 
 from skillupworks.messaging.message import Outgoing
+from skillupworks.runtime import trace
+from skillupworks.runtime.database import Cursor, rows_by_key
 
-__all__ = ["Backlog", "Outbox", "outbox_table"]
+__all__ = ["Backlog", "Outbox", "Waiting"]
+
+ERROR_CHARACTERS = 500
+# of a batch, so that many messages that cannot be published do not hold up the others
+RETRY_SHARE = 0.2
+
+# the driver spends its time per column: one with all small ones halves what a message costs
+TAKE = (
+    "SELECT id, body, JSON_ARRAY(message_id, exchange, routing_key, type,"
+    " UNIX_TIMESTAMP(created_at), traceparent, attempts, error)"
+    " FROM outbox FORCE INDEX (ix_outbox_retry_at) WHERE "
+)
+# The index has what is new and what is to be tried again apart, each in its order. By the primary
+# key, all that could not be published would come first and be read each time. And all relays must
+# come by the same index: one holds the other's entries there while it passes over its rows.
+TAKE_NEW = TAKE + "retry_at IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+TAKE_DUE = TAKE + "retry_at <= UTC_TIMESTAMP(6) ORDER BY retry_at LIMIT %s FOR UPDATE SKIP LOCKED"
+
+ROWS = rows_by_key("outbox", "id", "BIGINT")
+REMOVE = "DELETE outbox FROM " + ROWS
+# tried again after a pause that doubles, from a second or two to ten minutes
+POSTPONE = (
+    "UPDATE " + ROWS + " SET"
+    " outbox.retry_at = UTC_TIMESTAMP(6) + INTERVAL LEAST(600, 1 << LEAST(attempts, 20)) SECOND,"
+    " outbox.attempts = outbox.attempts + 1, outbox.error = %s"
+)
+
+# counted in the smallest index; the oldest is the first of the primary key
+MEASURE = (
+    "SELECT COUNT(*), COUNT(retry_at), TIMESTAMPDIFF(MICROSECOND,"
+    " (SELECT created_at FROM outbox ORDER BY id LIMIT 1), UTC_TIMESTAMP(6))"
+    " FROM outbox FORCE INDEX (ix_outbox_retry_at)"
+)
 
 
-def outbox_table(metadata: sa.MetaData) -> sa.Table:
-    """Return the table's definition for queries; the migrations create it."""
-    return sa.Table(
-        "outbox",
-        metadata,
-        sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=True),
-        sa.Column("message_id", sa.String(255, collation="utf8mb4_bin"), nullable=False),
-        sa.Column("exchange", sa.String(255), nullable=False),
-        sa.Column("routing_key", sa.String(255), nullable=False),
-        sa.Column("type", sa.String(255), nullable=False),
-        sa.Column("body", mysql.MEDIUMBLOB, nullable=False),
-        sa.Column("created_at", mysql.DATETIME(fsp=6), nullable=False),
-    )
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message in the outbox; `attempts` failed before, the last one with `error`."""
+
+    row: int
+    message: Outgoing
+    attempts: int = 0
+    error: str | None = None
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What waits in the outbox; the age is by the database's clock."""
+    """What waits in the outbox; `stuck` of it could not be published. The database's clock."""
 
     messages: int
+    stuck: int
     oldest_seconds: float
 
 
 class Outbox:
     """Rows of messages to publish; every method works in the caller's transaction."""
 
-    def __init__(self, table: sa.Table) -> None:
-        self._table = table
-        # Without the hint the optimizer scans a small table instead of looking rows up, meets
-        # those that another relay has locked, and both relays wait for each other: a deadlock,
-        # whose loser publishes its whole batch again.
-        self._removal = sa.text(
-            f"DELETE {table.name} FROM {table.name} FORCE INDEX (PRIMARY)"
-            f" WHERE {table.name}.id IN :ids"
-        ).bindparams(sa.bindparam("ids", expanding=True))
+    def add(self, cursor: Cursor, message: Outgoing) -> None:
+        """Leave a message to be published once the caller's transaction is committed.
 
-    def add(self, connection: sa.Connection, message: Outgoing) -> None:
-        """Leave a message to be published once the caller's transaction is committed."""
-        connection.execute(
-            sa.insert(self._table).values(
-                message_id=message.message_id,
-                exchange=message.exchange,
-                routing_key=message.routing_key,
-                type=message.type,
-                body=message.body,
-                created_at=sa.func.utc_timestamp(6),
-            )
-        )
-
-    def take(self, connection: sa.Connection, limit: int) -> Sequence[tuple[int, Outgoing]]:
-        """Return and lock the oldest messages; those locked by another relay are passed over."""
-        table = self._table.c
-        rows = connection.execute(
-            sa.select(self._table).order_by(table.id).limit(limit).with_for_update(skip_locked=True)
-        )
-        return [
+        Of its headers the trace context is kept.
+        """
+        cursor.execute(
+            "INSERT INTO outbox"
+            " (message_id, exchange, routing_key, type, body, traceparent, created_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6))",
             (
-                row.id,
-                Outgoing(
-                    exchange=row.exchange,
-                    routing_key=row.routing_key,
-                    body=row.body,
-                    message_id=row.message_id,
-                    timestamp=row.created_at.replace(tzinfo=UTC),
-                    type=row.type,
-                ),
-            )
-            for row in rows
-        ]
-
-    def remove(self, connection: sa.Connection, ids: Sequence[int]) -> None:
-        """Forget messages that the broker has confirmed."""
-        connection.execute(self._removal, {"ids": list(ids)})
-
-    def backlog(self, connection: sa.Connection) -> Backlog:
-        """Return how many messages wait, and for how long the oldest has."""
-        microseconds = sa.func.timestampdiff(
-            sa.text("MICROSECOND"), sa.func.min(self._table.c.created_at), sa.func.utc_timestamp(6)
+                message.message_id,
+                message.exchange,
+                message.routing_key,
+                message.type,
+                message.body,
+                message.headers.get(trace.HEADER),
+            ),
         )
-        row = connection.execute(sa.select(sa.func.count(self._table.c.id), microseconds)).one()
-        return Backlog(messages=row[0], oldest_seconds=max(0, row[1] or 0) / 1_000_000)
+
+    def take(self, cursor: Cursor, limit: int, *, retries: bool) -> list[Waiting]:
+        """Return and lock messages, the oldest first; those locked by another relay are left out.
+
+        With `retries` also those whose turn has come again after they could not be published; to
+        be asked for only when there are such, since it is one more round trip.
+        """
+        rows: list[tuple[int, bytes, str]] = []
+        if retries:
+            cursor.execute(TAKE_DUE, (int(limit * RETRY_SHARE),))
+            rows += cursor.fetchall()
+        cursor.execute(TAKE_NEW, (limit - len(rows),))
+        rows += cursor.fetchall()
+        return [_waiting(*row) for row in rows]
+
+    def remove(self, cursor: Cursor, rows: Sequence[int]) -> None:
+        """Forget messages that the broker has confirmed."""
+        cursor.execute(REMOVE, (json.dumps(rows),))
+
+    def postpone(self, cursor: Cursor, rows: Sequence[int], error: str) -> None:
+        """Note why messages cannot be published; each failure doubles the time until the next."""
+        cursor.execute(POSTPONE, (json.dumps(rows), error[:ERROR_CHARACTERS]))
+
+    def backlog(self, cursor: Cursor) -> Backlog:
+        """Return how many messages wait, and for how long the oldest has."""
+        cursor.execute(MEASURE)
+        ((messages, stuck, microseconds),) = cursor.fetchall()
+        return Backlog(messages, stuck, max(0, microseconds or 0) / 1_000_000)
+
+
+def _waiting(row: int, body: bytes, fields: str) -> Waiting:
+    message_id, exchange, routing_key, kind, created_at, traceparent, attempts, error = json.loads(
+        fields
+    )
+    message = Outgoing(
+        exchange=exchange,
+        routing_key=routing_key,
+        body=body,
+        message_id=message_id,
+        timestamp=datetime.fromtimestamp(created_at, UTC),
+        type=kind,
+        headers={trace.HEADER: traceparent} if traceparent else {},
+    )
+    return Waiting(row, message, attempts, error)

@@ -1,77 +1,103 @@
 """The outbox relay: publishes what was committed, and forgets it only once it is confirmed."""
 
-from threading import Event, Thread
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Event, Lock, Thread
 from time import monotonic
+from typing import Protocol
 
-import sqlalchemy as sa
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from skillupworks.errors import BrokerRefusedError, TransientError
+from skillupworks.errors import (
+    BrokerRefusedError,
+    MessageTooLargeError,
+    TransientError,
+    UnroutableError,
+)
 from skillupworks.messaging.message import Outgoing
-from skillupworks.messaging.publisher import Publisher
-from skillupworks.reliability.outbox import Outbox
+from skillupworks.messaging.publisher import PublishError
+from skillupworks.reliability.outbox import Outbox, Waiting
+from skillupworks.reliability.relay_report import RelayMetrics, say_published, say_stuck
 from skillupworks.runtime.backoff import Backoff
-from skillupworks.runtime.database import transaction
+from skillupworks.runtime.database import Database
 
-__all__ = ["Relay", "RelayMetrics"]
+__all__ = ["BatchPublisher", "Relay"]
 
 log = structlog.get_logger()
 
 # rows of one transaction; a failure in the middle repeats at most so many messages
-BATCH = 100
+BATCH = 500
 # rows of other processes, or of one that died between its commit and the wake-up, wait this long
 POLL_SECONDS = 1.0
 BACKLOG_SECONDS = 2.0
-# publishing waits for the broker up to some seconds per message; beyond this the thread is hung
+# publishing waits for the broker up to some seconds per batch; beyond this the thread is hung
 HUNG_SECONDS = 120.0
 # wrong credentials do not right themselves within seconds, and each attempt fills the broker's log
 REFUSED_SECONDS = 15.0
+# a stop waits for the confirms of the batch in hand
+STOP_SECONDS = 20.0
 
 
-class RelayMetrics:
-    """What a relay counts."""
+class BatchPublisher(Protocol):
+    """What the relay needs of a Publisher."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.published = Counter(
-            "skillupworks_outbox_published", "Messages the broker confirmed", registry=registry
-        )
-        self.failures = Counter(
-            "skillupworks_outbox_failures",
-            "Attempts to publish that failed; the message is kept",
-            registry=registry,
-        )
-        self.depth = Gauge("skillupworks_outbox_depth", "Messages waiting", registry=registry)
-        self.oldest_seconds = Gauge(
-            "skillupworks_outbox_oldest_age_seconds", "Age of the oldest one", registry=registry
-        )
-        self.connected = Gauge(
-            "skillupworks_outbox_broker_connected", "1 while connected", registry=registry
-        )
+    @property
+    def connected(self) -> bool:
+        """Whether the connection was there when it was last used."""
+
+    @property
+    def host(self) -> str:
+        """The broker host of the current or last connection."""
+
+    def connect(self) -> None:
+        """Connect unless connected."""
+
+    def serve(self) -> None:
+        """Answer heartbeats and notice a lost connection."""
+
+    def publish_many(self, messages: Sequence[Outgoing], /) -> list[PublishError | None]:
+        """Publish all and return what became of each."""
+
+    def close(self) -> None:
+        """Close the connection."""
 
 
 class Relay:
     """A thread that moves messages from the outbox to the broker, in order.
 
     Two relays on one outbox are safe: each works on the rows it has locked. A message may be
-    published twice (when the process dies between confirm and commit), never not at all. Logs
-    one line per change of state; pauses with jittered back-off, without a limit of attempts.
+    published twice (when the process dies between confirm and commit), never not at all. A message
+    that no queue takes, or that is too large, stays behind and is tried again later, and those
+    after it go on; anything else that fails holds up all, with jittered back-off and without a
+    limit of attempts. Logs one line per change of state.
+
+    The outbox is `full` at `limit` messages: who adds to it may then refuse to.
     """
 
     def __init__(
-        self, engine: sa.Engine, outbox: Outbox, publisher: Publisher, metrics: RelayMetrics
+        self,
+        database: Database,
+        outbox: Outbox,
+        publisher: BatchPublisher,
+        metrics: RelayMetrics,
+        *,
+        limit: int,
     ) -> None:
-        self._engine = engine
+        self._database = database
         self._outbox = outbox
         self._publisher = publisher
         self._metrics = metrics
+        self._limit = limit
         self._backoff = Backoff(base=0.5, cap=30)
         self._woken = Event()
         self._stopping = Event()
         self._problem: str | None = "connecting"
         self._progress = monotonic()
         self._backlog_due = 0.0
+        self._counting = Lock()
         self._waiting = 0
+        self._stuck = 0
         self._thread = Thread(target=self._run, name="outbox-relay", daemon=True)
 
     def start(self) -> None:
@@ -79,17 +105,25 @@ class Relay:
         self._thread.start()
 
     def wake(self) -> None:
-        """Say that a row was committed; thread-safe, cheap, never blocks."""
+        """Say that a row was committed; thread-safe, cheap, never blocks for long."""
+        with self._counting:
+            self._waiting += 1
         self._woken.set()
 
     def stop(self) -> None:
-        """Finish the message in hand and end; what is left waits in the outbox."""
+        """Finish the batch in hand and end; what is left waits in the outbox."""
         self._stopping.set()
         self._woken.set()
-        self._thread.join(timeout=20)
+        self._thread.join(timeout=STOP_SECONDS)
+
+    def full(self) -> bool:
+        """Say whether as many messages wait as may; cheap."""
+        return self._waiting >= self._limit
 
     def problem(self) -> str | None:
         """Return None while messages get through, otherwise what is in the way."""
+        if self._problem is None and self._stuck:
+            return f"{self._stuck:,} messages in the outbox cannot be published"
         return self._problem
 
     def hung(self) -> str | None:
@@ -103,66 +137,71 @@ class Relay:
     def status(self) -> str:
         """Return the relay's part of the service's status line."""
         broker = "connected" if self._publisher.connected else "away"
-        return f"outbox {self._waiting:,} waiting, broker {broker}"
+        stuck = f" ({self._stuck:,} stuck)" if self._stuck else ""
+        return f"outbox {self._waiting:,} waiting{stuck}, broker {broker}"
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._progress = monotonic()
             try:
                 self._measure()
-                published = self._publish_batch()
+                taken = self._publish_batch()
             except TransientError as error:
                 self._fail(error)
                 continue
             self._recover()
-            if published < BATCH:
+            if taken < BATCH:
                 self._woken.wait(POLL_SECONDS)
                 self._woken.clear()
         self._publisher.close()
 
     def _publish_batch(self) -> int:
-        """Publish up to BATCH messages in order and return how many; stop at the first failure."""
+        """Publish up to BATCH messages in order and return how many there were."""
         self._publisher.connect()
         self._publisher.serve()
         self._metrics.connected.set(1)
-        confirmed: list[int] = []
+        began = monotonic()
+        confirmed: list[Waiting] = []
+        refused: dict[str, list[Waiting]] = defaultdict(list)
         problem: TransientError | None = None
-        with transaction(self._engine) as connection:
-            for row, message in self._outbox.take(connection, BATCH):
-                try:
-                    self._publish(message)
-                except TransientError as error:
-                    problem = error
-                    break
-                confirmed.append(row)
+        with self._database.transaction() as cursor:
+            batch = self._outbox.take(cursor, BATCH, retries=self._stuck > 0)
+            if not batch:
+                return 0
+            outcomes = self._publisher.publish_many([waiting.message for waiting in batch])
+            for waiting, outcome in zip(batch, outcomes, strict=True):
+                if outcome is None:
+                    confirmed.append(waiting)
+                elif isinstance(outcome, (UnroutableError, MessageTooLargeError)):
+                    refused[str(outcome)].append(waiting)
+                else:
+                    problem = problem or outcome
             if confirmed:
-                self._outbox.remove(connection, confirmed)
+                self._outbox.remove(cursor, [waiting.row for waiting in confirmed])
+            for error, messages in refused.items():
+                self._outbox.postpone(cursor, [waiting.row for waiting in messages], error)
+        with self._counting:
+            self._waiting = max(0, self._waiting - len(confirmed))
+        # measured later; until then it must be known that there is something to try again
+        self._stuck += sum(not waiting.attempts for rows in refused.values() for waiting in rows)
+        self._metrics.published.inc(len(confirmed))
+        self._metrics.failures.inc(sum(map(len, refused.values())))
+        say_published(confirmed, self._publisher.host, monotonic() - began)
+        say_stuck(refused)
         if problem is not None:
             raise problem
-        return len(confirmed)
-
-    def _publish(self, message: Outgoing) -> None:
-        began = monotonic()
-        self._publisher.publish(message)
-        self._progress = monotonic()
-        self._metrics.published.inc()
-        log.info(
-            f"Published {message.type} {message.message_id} to RabbitMQ exchange"
-            f" {message.exchange}",
-            message_id=message.message_id,
-            outcome="confirmed",
-            duration_ms=round((self._progress - began) * 1000, 1),
-        )
+        return len(batch)
 
     def _measure(self) -> None:
         """Keep the backlog's gauges fresh, also while the broker is away."""
         if monotonic() < self._backlog_due:
             return
-        with transaction(self._engine) as connection:
-            backlog = self._outbox.backlog(connection)
-        self._waiting = backlog.messages
-        self._metrics.depth.set(backlog.messages)
-        self._metrics.oldest_seconds.set(backlog.oldest_seconds)
+        with self._database.transaction() as cursor:
+            backlog = self._outbox.backlog(cursor)
+        with self._counting:
+            self._waiting = backlog.messages
+        self._stuck = backlog.stuck
+        self._metrics.measured(backlog)
         self._backlog_due = monotonic() + BACKLOG_SECONDS
 
     def _fail(self, error: TransientError) -> None:
@@ -176,7 +215,16 @@ class Relay:
         pause = self._backoff.next_pause()
         if isinstance(error, BrokerRefusedError):
             pause = max(pause, REFUSED_SECONDS)
-        self._stopping.wait(pause)
+        self._pause(pause)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait unless the relay is stopped, and go on measuring meanwhile."""
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
+            if self._stopping.wait(min(left, BACKLOG_SECONDS)):
+                return
+            with suppress(TransientError):  # the next attempt says so
+                self._measure()
 
     def _recover(self) -> None:
         if self._problem is not None:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.messaging.message import Outgoing
+from skillupworks.runtime import trace
 from skillupworks.shop.money import CURRENCY
 from skillupworks.shop.order import Line, Order
 from skillupworks.shop.order_message import write_order
@@ -20,11 +21,11 @@ from skillupworks.shop.payment_model import (
     Payment,
     PaymentRequest,
 )
-from skillupworks.shop.problems import ProblemError
+from skillupworks.shop.problems import ProblemError, come_back
 from skillupworks.shop.products import ProductList
 from skillupworks.shop.topology import EXCHANGE, ORDER_CREATED
 
-__all__ = ["Checkout", "KeyedPayment", "OrderProgress", "PaymentStore"]
+__all__ = ["Checkout", "KeyedPayment", "OrderProgress", "PaymentStore", "order_message"]
 
 # two ids of the same millisecond differ in three random digits; a clash is drawn again
 ID_ATTEMPTS = 10
@@ -67,33 +68,47 @@ class PaymentStore(Protocol):
 
 
 class Checkout:
-    """Makes payments. Thread-safe if the store is; `published` is called after each commit."""
+    """Makes payments. Thread-safe if the store is; `published` is called after each commit.
+
+    While `full` says that too many orders wait already, no new ones are taken.
+    """
 
     def __init__(
-        self, store: PaymentStore, products: ProductList, published: Callable[[], None]
+        self,
+        store: PaymentStore,
+        products: ProductList,
+        published: Callable[[], None],
+        full: Callable[[], bool],
     ) -> None:
         self._store = store
         self._products = products
         self._published = published
+        self._full = full
 
     def pay(self, key: str, request: PaymentRequest) -> tuple[Payment, bool]:
         """Return the payment of this request, and whether it was made before.
 
         Idempotent: the same key and request give the same payment and one charge, also when
-        they race. Raises ProblemError (422) for the same key with another request, or for a sku
-        or shipping method that is not on the list.
+        they race. Raises ProblemError: 422 for the same key with another request, or for a sku
+        or shipping method that is not on the list; 503 when no orders are taken.
         """
         request_hash = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-        if existing := self._store.by_key(key):
-            return _same_request(existing, request_hash), True
-        lines = self._price(request)
+        try:
+            lines = self._price(request)
+            if self._full():
+                raise come_back("Too many orders wait to be handed on")
+        except ProblemError:
+            if existing := self._store.by_key(key):
+                return _same_request(existing, request_hash), True
+            raise
+        # the key is looked up only if it turns out to be taken: most are new
         for _ in range(ID_ATTEMPTS):
             payment = _new_payment(request, lines)
             keyed = KeyedPayment(payment, request_hash)
-            if self._store.add(key, keyed, _message(payment)):
+            if self._store.add(key, keyed, order_message(payment, trace.current())):
                 self._published()
                 return payment, False
-            if existing := self._store.by_key(key):  # another request with it was faster
+            if existing := self._store.by_key(key):
                 return _same_request(existing, request_hash), True
         raise StoreUnavailableError("no free order id was found")
 
@@ -120,6 +135,29 @@ class Checkout:
         return tuple(lines)
 
 
+def order_message(payment: Payment, traceparent: str | None = None) -> Outgoing:
+    """Return the message that hands a paid order on; the same payment makes the same message."""
+    order = Order(
+        order_id=payment.order_id,
+        session_id=payment.session_id,
+        user_id=payment.user_id,
+        items=payment.lines,
+        total=payment.total,
+        timestamp=payment.created_at,
+        payment_id=payment.payment_id,
+    )
+    return Outgoing(
+        exchange=EXCHANGE,
+        routing_key=ORDER_CREATED,
+        body=write_order(order),
+        # an order is created once, so its id identifies the message, however often it is sent
+        message_id=payment.order_id,
+        timestamp=payment.created_at,
+        type=ORDER_CREATED,
+        headers={trace.HEADER: traceparent} if traceparent else {},
+    )
+
+
 def _same_request(existing: KeyedPayment, request_hash: str) -> Payment:
     if existing.request_hash != request_hash:
         raise _invalid("Idempotency-Key", "was used before with another request body")
@@ -139,27 +177,6 @@ def _new_payment(request: PaymentRequest, lines: tuple[Line, ...]) -> Payment:
         # the charge is immediate: there is no payment gateway behind this service
         state=OrderState.PAID,
         created_at=datetime.fromtimestamp(milliseconds / 1000, UTC),
-    )
-
-
-def _message(payment: Payment) -> Outgoing:
-    order = Order(
-        order_id=payment.order_id,
-        session_id=payment.session_id,
-        user_id=payment.user_id,
-        items=payment.lines,
-        total=payment.total,
-        timestamp=payment.created_at,
-        payment_id=payment.payment_id,
-    )
-    return Outgoing(
-        exchange=EXCHANGE,
-        routing_key=ORDER_CREATED,
-        body=write_order(order),
-        # an order is created once, so its id identifies the message, however often it is sent
-        message_id=payment.order_id,
-        timestamp=payment.created_at,
-        type=ORDER_CREATED,
     )
 
 

@@ -13,8 +13,10 @@ from pydantic import Field
 
 from skillupworks.messaging.connection import Broker
 from skillupworks.messaging.publisher import Publisher
-from skillupworks.reliability.relay import Relay, RelayMetrics
-from skillupworks.runtime.database import create_engine
+from skillupworks.reliability.outbox import Outbox
+from skillupworks.reliability.relay import Relay
+from skillupworks.reliability.relay_report import RelayMetrics
+from skillupworks.runtime.database import Database
 from skillupworks.runtime.health import Readiness
 from skillupworks.runtime.migrations import migrate
 from skillupworks.runtime.notify import Notifier, Watchdog
@@ -23,8 +25,9 @@ from skillupworks.runtime.service import Service, run
 from skillupworks.runtime.settings import MAX_PORT, BrokerSettings, DatabaseSettings
 from skillupworks.shop.checkout import Checkout
 from skillupworks.shop.payment_api import create_app
-from skillupworks.shop.payment_store import OUTBOX, SCRIPTS, SqlPaymentStore
+from skillupworks.shop.payment_store import SCRIPTS, SqlPaymentStore
 from skillupworks.shop.products import load_products
+from skillupworks.shop.reconciler import Reconciler, ReconcilerMetrics
 
 __all__ = ["PaymentSettings", "main"]
 
@@ -51,6 +54,10 @@ class PaymentSettings(BrokerSettings, PaymentsDatabaseSettings):
     http_listen: str = "127.0.0.1"
     http_port: int = Field(default=8084, ge=1, le=MAX_PORT)
     products_file: Path = Path("/etc/skillupworks/products.json")
+    # so many orders may wait for the broker; then new ones are refused
+    outbox_limit: int = Field(default=100_000, ge=1)
+    # longer than the broker is usually away, and than an order waits in a queue
+    reconcile_after_seconds: int = Field(default=600, ge=1)
 
 
 def main() -> None:
@@ -63,9 +70,7 @@ def main() -> None:
                 settings=PaymentSettings,
                 database=PaymentsDatabaseSettings,
                 check=lambda settings: (load_products(settings.products_file), None)[1],
-                migrate=lambda settings: migrate(
-                    create_engine(settings, pool_size=1), "payments", SCRIPTS
-                ),
+                migrate=lambda settings: migrate(settings, "payments", SCRIPTS),
                 serve=serve,
             )
         )
@@ -78,26 +83,40 @@ def serve(settings: PaymentSettings) -> None:
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     products = load_products(settings.products_file)
-    engine = create_engine(settings, pool_size=POOL_SIZE)
-    store = SqlPaymentStore(engine, settings.mysql_orders_database)
-    # the relay's own connections: requests that wait for the pool must not hold it up
+    database = Database(settings, size=POOL_SIZE)
+    # the relay's own connection: requests that wait for the pool must not hold it up
+    relay_database = Database(settings, size=1)
+    outbox = Outbox()
+    store = SqlPaymentStore(
+        database, outbox, settings.mysql_orders_database, settings.reconcile_after_seconds
+    )
+    publisher = Publisher(Broker.from_settings(settings, NAME))
     relay = Relay(
-        create_engine(settings, pool_size=1),
-        OUTBOX,
-        Publisher(Broker.from_settings(settings, NAME)),
-        RelayMetrics(registry),
+        relay_database, outbox, publisher, RelayMetrics(registry), limit=settings.outbox_limit
+    )
+    reconciler = Reconciler(
+        store,
+        relay.wake,
+        relay.full,
+        ReconcilerMetrics(registry),
+        after=settings.reconcile_after_seconds,
     )
     readiness = Readiness(checks={"mysql": store.check}, degraded={"outbox": relay.problem})
-    app = create_app(Checkout(store, products, relay.wake), store, readiness, registry)
+    checkout = Checkout(store, products, relay.wake, relay.full)
+    app = create_app(checkout, store, readiness, registry)
     listener = _listen(settings.http_listen, settings.http_port)
     # uvicorn handles the signal, ends well, and then raises it again for whoever was there before
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     relay.start()
+    reconciler.start()
     try:
-        _Server(app, relay, Notifier()).run(sockets=[listener])
+        _Server(app, relay, reconciler, Notifier()).run(sockets=[listener])
     finally:
+        reconciler.stop()
         relay.stop()
         listener.close()
+        database.close()
+        relay_database.close()
     log.info("Stopped")
 
 
@@ -112,7 +131,9 @@ def _listen(address: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """uvicorn that talks to systemd from its event loop, the loop that does the work."""
 
-    def __init__(self, app: FastAPI, relay: Relay, notifier: Notifier) -> None:
+    def __init__(
+        self, app: FastAPI, relay: Relay, reconciler: Reconciler, notifier: Notifier
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -128,7 +149,7 @@ class _Server(uvicorn.Server):
         )
         self._relay = relay
         self._notifier = notifier
-        self._watchdog = Watchdog(notifier, relay.hung)
+        self._watchdog = Watchdog(notifier, relay.hung, reconciler.hung)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen, and say so."""

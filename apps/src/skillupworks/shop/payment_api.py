@@ -14,12 +14,17 @@ from skillupworks.runtime.health import Readiness
 from skillupworks.runtime.http import BodyLimit, HttpMetrics, RequestLog
 from skillupworks.shop.checkout import Checkout, PaymentStore
 from skillupworks.shop.payment_model import OrderAnswer, PaymentAnswer, PaymentRequest
-from skillupworks.shop.problems import ProblemError, install, problem_response, responses
+from skillupworks.shop.problems import (
+    ProblemError,
+    come_back,
+    install,
+    problem_response,
+    responses,
+)
 
 __all__ = ["create_app"]
 
 MAX_BODY_BYTES = 64 * 1024
-RETRY_AFTER_SECONDS = 5
 
 
 def _printable(value: str) -> str:
@@ -65,12 +70,7 @@ def create_app(
     @app.exception_handler(StoreUnavailableError)
     async def on_unavailable(request: Request, error: StoreUnavailableError) -> Response:
         _add_facts(request, error=str(error))
-        problem = ProblemError(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The database does not answer; repeat the request with the same Idempotency-Key",
-            headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-        )
-        return problem_response(request, problem)
+        return problem_response(request, come_back("The database does not answer"))
 
     @app.post(
         "/payments",
@@ -87,7 +87,8 @@ def create_app(
         """Charge the order once and leave it for the order processor.
 
         Prices come from the shop's product list. The same `Idempotency-Key` and body give the
-        same answer; the same key with another body is refused.
+        same answer; the same key with another body is refused. New orders are refused for a
+        while (503, `Retry-After`) when too many wait to be handed on.
         """
         payment, repeated = checkout.pay(key, body)
         _add_facts(

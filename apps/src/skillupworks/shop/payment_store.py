@@ -1,104 +1,109 @@
-"""Payments in MySQL: tables, and the transaction of payment, lines and outbox."""
+"""Payments in MySQL: the transaction of payment, lines and outbox, and what is asked of it."""
 
-from contextlib import AbstractContextManager
-from datetime import UTC
-from typing import Any
-
-import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
-from sqlalchemy.exc import IntegrityError
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.messaging.message import Outgoing
-from skillupworks.reliability.outbox import Outbox, outbox_table
-from skillupworks.runtime.database import is_duplicate_key, transaction
-from skillupworks.shop.checkout import KeyedPayment, OrderProgress
+from skillupworks.reliability.outbox import Outbox
+from skillupworks.runtime.database import (
+    Cursor,
+    Database,
+    IntegrityError,
+    insert_rows,
+    is_duplicate_key,
+    rows_by_key,
+)
+from skillupworks.shop.checkout import KeyedPayment, OrderProgress, order_message
 from skillupworks.shop.order import Line
-from skillupworks.shop.order_store import order_table
 from skillupworks.shop.payment_model import OrderState, Payment
+from skillupworks.shop.reconciler import Suspect, Verdict
 
-__all__ = ["OUTBOX", "SCRIPTS", "SqlPaymentStore"]
+__all__ = ["SCRIPTS", "SqlPaymentStore"]
 
 SCRIPTS = "skillupworks.shop:migrations/payments"
 
-METADATA = sa.MetaData()
-OUTBOX_TABLE = outbox_table(METADATA)
-OUTBOX = Outbox(OUTBOX_TABLE)
-PAYMENTS = sa.Table(
-    "payments",
-    METADATA,
-    sa.Column("payment_id", sa.String(64, collation="utf8mb4_bin"), primary_key=True),
-    sa.Column("order_id", sa.String(64, collation="utf8mb4_bin"), nullable=False),
-    sa.Column("idempotency_key", sa.String(255, collation="utf8mb4_bin"), nullable=False),
-    sa.Column("request_hash", sa.CHAR(64), nullable=False),
-    sa.Column("session_id", sa.String(128), nullable=False),
-    sa.Column("user_id", sa.String(128), nullable=False),
-    sa.Column("currency", sa.CHAR(3), nullable=False),
-    sa.Column("total_minor", sa.BigInteger, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("created_at", mysql.DATETIME(fsp=6), nullable=False),
+INSERT_PAYMENT = (
+    "INSERT INTO payments (payment_id, order_id, idempotency_key, request_hash, session_id,"
+    " user_id, currency, total_minor, state, created_at, republish_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6) + INTERVAL %s SECOND)"
 )
-PAYMENT_ITEMS = sa.Table(
-    "payment_items",
-    METADATA,
-    sa.Column("payment_id", sa.String(64, collation="utf8mb4_bin"), primary_key=True),
-    sa.Column("line", sa.SmallInteger, primary_key=True),
-    sa.Column("sku", sa.String(64), nullable=False),
-    sa.Column("name", sa.String(200), nullable=False),
-    sa.Column("price_minor", sa.BigInteger, nullable=False),
-    sa.Column("quantity", sa.Integer, nullable=False),
+INSERT_LINES = (
+    "INSERT INTO payment_items (payment_id, line, sku, name, price_minor, quantity)"
+    " VALUES (%s, %s, %s, %s, %s, %s)"
+)
+SELECT_PAYMENT = (
+    "SELECT payment_id, order_id, session_id, user_id, currency, total_minor, state, created_at,"
+    " request_hash FROM payments WHERE "
+)
+SELECT_LINES = (
+    "SELECT sku, name, price_minor, quantity FROM payment_items WHERE payment_id = %s ORDER BY line"
+)
+LOCK_SUSPECTS = (
+    "SELECT payment_id FROM payments FORCE INDEX (ix_payments_republish_at)"
+    " WHERE republish_at <= UTC_TIMESTAMP(6) ORDER BY republish_at LIMIT %s FOR UPDATE SKIP LOCKED"
+)
+PAYMENTS = rows_by_key("payments", "payment_id", "VARCHAR(64) COLLATE utf8mb4_bin")
+# a time after NULL seconds is NULL: the order is not looked at again
+SETTLE_SUSPECTS = (
+    "UPDATE " + PAYMENTS + " SET payments.republished = payments.republished + %s,"  # noqa: S608
+    " payments.republish_at = UTC_TIMESTAMP(6) + INTERVAL %s SECOND"
 )
 
 
 class SqlPaymentStore:
-    """The PaymentStore of checkout.py on MySQL; thread-safe."""
+    """The PaymentStore of checkout.py and the SuspectStore of reconciler.py; thread-safe.
 
-    def __init__(self, engine: sa.Engine, orders_database: str) -> None:
-        self._engine = engine
+    An order becomes a suspect `suspect_after` seconds after it was paid.
+    """
+
+    def __init__(
+        self, database: Database, outbox: Outbox, orders_database: str, suspect_after: int
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._suspect_after = suspect_after
         # the order processor's table: payment's user may read it, and nothing else there
-        self._orders = order_table(sa.MetaData(), schema=orders_database)
+        self._select_progress = (
+            "SELECT o.processed_at,"  # noqa: S608 - the name is a setting
+            " EXISTS (SELECT 1 FROM outbox w WHERE w.message_id = p.order_id),"
+            " p.republished, p.payment_id, p.order_id"
+            f" FROM payments p LEFT JOIN `{orders_database}`.orders o ON o.order_id = p.order_id"
+            " WHERE "
+        )
 
     def by_key(self, key: str) -> KeyedPayment | None:
         """See PaymentStore."""
-        with self._connect() as connection:
-            row = connection.execute(
-                sa.select(PAYMENTS).where(PAYMENTS.c.idempotency_key == key)
-            ).one_or_none()
-            if row is None:
-                return None
-            return KeyedPayment(_payment(connection, row), row.request_hash)
+        with self._database.transaction() as cursor:
+            return _payment(cursor, "idempotency_key = %s", key)
 
     def add(self, key: str, keyed: KeyedPayment, message: Outgoing) -> bool:
         """See PaymentStore."""
         payment = keyed.payment
-        row = {
-            "payment_id": payment.payment_id,
-            "order_id": payment.order_id,
-            "idempotency_key": key,
-            "request_hash": keyed.request_hash,
-            "session_id": payment.session_id,
-            "user_id": payment.user_id,
-            "currency": payment.currency,
-            "total_minor": payment.total,
-            "state": str(payment.state),
-            "created_at": payment.created_at.replace(tzinfo=None),
-        }
+        row = (
+            payment.payment_id,
+            payment.order_id,
+            key,
+            keyed.request_hash,
+            payment.session_id,
+            payment.user_id,
+            payment.currency,
+            payment.total,
+            str(payment.state),
+            payment.created_at.replace(tzinfo=None),
+            self._suspect_after,
+        )
         lines = [
-            {
-                "payment_id": payment.payment_id,
-                "line": number,
-                "sku": line.sku,
-                "name": line.name,
-                "price_minor": line.price,
-                "quantity": line.quantity,
-            }
+            (payment.payment_id, number, line.sku, line.name, line.price, line.quantity)
             for number, line in enumerate(payment.lines, start=1)
         ]
         try:
-            with self._connect() as connection:
-                connection.execute(sa.insert(PAYMENTS).values(row))
-                connection.execute(sa.insert(PAYMENT_ITEMS), lines)
-                OUTBOX.add(connection, message)
+            with self._database.transaction() as cursor:
+                cursor.execute(INSERT_PAYMENT, row)
+                insert_rows(cursor, INSERT_LINES, lines)
+                self._outbox.add(cursor, message)
         except IntegrityError as error:
             if not is_duplicate_key(error):
                 raise
@@ -107,63 +112,79 @@ class SqlPaymentStore:
 
     def payment(self, payment_id: str) -> Payment | None:
         """See PaymentStore."""
-        with self._connect() as connection:
-            row = connection.execute(
-                sa.select(PAYMENTS).where(PAYMENTS.c.payment_id == payment_id)
-            ).one_or_none()
-            return None if row is None else _payment(connection, row)
+        with self._database.transaction() as cursor:
+            found = _payment(cursor, "payment_id = %s", payment_id)
+            return None if found is None else found.payment
 
     def order(self, order_id: str) -> OrderProgress | None:
         """See PaymentStore."""
-        processed_at = (
-            sa.select(self._orders.c.processed_at)
-            .where(self._orders.c.order_id == order_id)
-            .scalar_subquery()
-        )
-        waiting = sa.exists().where(OUTBOX_TABLE.c.message_id == order_id)
-        with self._connect() as connection:
-            row = connection.execute(
-                sa.select(
-                    PAYMENTS, processed_at.label("processed_at"), waiting.label("waiting")
-                ).where(PAYMENTS.c.order_id == order_id)
-            ).one_or_none()
-            if row is None:
+        with self._database.transaction() as cursor:
+            found = _payment(cursor, "order_id = %s", order_id)
+            if found is None:
                 return None
-            payment = _payment(connection, row)
-        if row.processed_at is not None:
-            done = row.processed_at.replace(tzinfo=UTC)
-            return OrderProgress(payment, OrderState.PROCESSED, done)
+            cursor.execute(self._select_progress + "p.order_id = %s", (order_id,))
+            ((processed_at, waiting, *_),) = cursor.fetchall()
+        if processed_at is not None:
+            done: datetime = processed_at.replace(tzinfo=UTC)
+            return OrderProgress(found.payment, OrderState.PROCESSED, done)
         # paid until the broker has the message, then it is the processor's turn
-        state = OrderState.PAID if row.waiting else OrderState.PROCESSING
-        return OrderProgress(payment, state, None)
+        state = OrderState.PAID if waiting else OrderState.PROCESSING
+        return OrderProgress(found.payment, state, None)
+
+    def review(self, limit: int, judge: Callable[[Suspect], Verdict]) -> int:
+        """See SuspectStore; orders that another process reviews are passed over."""
+        verdicts: dict[Verdict, list[str]] = defaultdict(list)
+        with self._database.transaction() as cursor:
+            cursor.execute(LOCK_SUSPECTS, (limit,))
+            ids = [payment_id for (payment_id,) in cursor.fetchall()]
+            if not ids:
+                return 0
+            cursor.execute(self._select_progress + "p.payment_id IN %s", (ids,))
+            for processed_at, waiting, republished, payment_id, order_id in cursor.fetchall():
+                settled = processed_at is not None
+                verdict = judge(Suspect(order_id, settled, bool(waiting), republished))
+                verdicts[verdict].append(payment_id)
+            for verdict, payment_ids in verdicts.items():
+                cursor.execute(
+                    SETTLE_SUSPECTS,
+                    (json.dumps(payment_ids), int(verdict.republish), verdict.again_after),
+                )
+                if verdict.republish:
+                    self._republish(cursor, payment_ids)
+        return len(ids)
 
     def check(self) -> str | None:
         """See PaymentStore."""
         try:
-            with self._connect() as connection:
-                connection.execute(sa.select(PAYMENTS.c.payment_id).limit(1))
+            with self._database.transaction() as cursor:
+                cursor.execute("SELECT payment_id FROM payments LIMIT 1")
         except StoreUnavailableError as error:
             return str(error)
         return None
 
-    def _connect(self) -> AbstractContextManager[sa.Connection]:
-        return transaction(self._engine)
+    def _republish(self, cursor: Cursor, payment_ids: list[str]) -> None:
+        for payment_id in payment_ids:
+            if found := _payment(cursor, "payment_id = %s", payment_id):
+                self._outbox.add(cursor, order_message(found.payment))
 
 
-def _payment(connection: sa.Connection, row: sa.Row[Any]) -> Payment:
-    lines = connection.execute(
-        sa.select(PAYMENT_ITEMS)
-        .where(PAYMENT_ITEMS.c.payment_id == row.payment_id)
-        .order_by(PAYMENT_ITEMS.c.line)
+def _payment(cursor: Cursor, condition: str, value: str) -> KeyedPayment | None:
+    """Return the one payment that meets a condition, with its lines."""
+    cursor.execute(SELECT_PAYMENT + condition, (value,))
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    payment_id, order_id, session_id, user_id, currency, total, state, created_at, digest = row
+    cursor.execute(SELECT_LINES, (payment_id,))
+    payment = Payment(
+        payment_id=payment_id,
+        order_id=order_id,
+        session_id=session_id,
+        user_id=user_id,
+        lines=tuple(Line(*line) for line in cursor.fetchall()),
+        total=total,
+        currency=currency,
+        state=OrderState(state),
+        created_at=created_at.replace(tzinfo=UTC),
     )
-    return Payment(
-        payment_id=row.payment_id,
-        order_id=row.order_id,
-        session_id=row.session_id,
-        user_id=row.user_id,
-        lines=tuple(Line(line.sku, line.name, line.price_minor, line.quantity) for line in lines),
-        total=row.total_minor,
-        currency=row.currency,
-        state=OrderState(row.state),
-        created_at=row.created_at.replace(tzinfo=UTC),
-    )
+    return KeyedPayment(payment, digest)

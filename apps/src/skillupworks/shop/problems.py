@@ -13,9 +13,18 @@ from starlette.exceptions import HTTPException
 from skillupworks.runtime import trace
 from skillupworks.runtime.validation import path_of, words_of
 
-__all__ = ["FieldError", "Problem", "ProblemError", "install", "problem_response", "responses"]
+__all__ = [
+    "FieldError",
+    "Problem",
+    "ProblemError",
+    "come_back",
+    "install",
+    "problem_response",
+    "responses",
+]
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
 
 
 class FieldError(BaseModel):
@@ -52,6 +61,15 @@ class ProblemError(Exception):
         self.detail = detail
         self.errors = [FieldError(field=field, message=message) for field, message in errors]
         self.headers = dict(headers or {})
+
+
+def come_back(detail: str) -> ProblemError:
+    """Return the problem of a request that may be repeated a little later."""
+    return ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"{detail}; repeat the request with the same Idempotency-Key",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
 
 
 def responses(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
