@@ -12,6 +12,7 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
 from skillupworks.errors import BrokerRefusedError, BrokerUnavailableError
+from skillupworks.messaging import field_tables
 from skillupworks.runtime.settings import BrokerSettings
 
 __all__ = ["CONNECTION_ERRORS", "Broker", "describe", "unavailable"]
@@ -61,6 +62,7 @@ class Broker:
 
     def parameters(self, host: str) -> pika.ConnectionParameters:
         """Return what pika needs to connect to `host`."""
+        field_tables.repair()
         return pika.ConnectionParameters(
             host=host,
             port=self.port,
