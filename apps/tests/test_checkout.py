@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from skillupworks.messaging.message import Delivery
-from skillupworks.shop.checkout import Checkout
+from skillupworks.runtime import trace
+from skillupworks.shop.checkout import Checkout, order_message
 from skillupworks.shop.order import Line
 from skillupworks.shop.order_message import parse_order
 from skillupworks.shop.payment_model import OrderState, PaymentRequest
@@ -49,10 +50,16 @@ def woken() -> list[str]:
 
 
 @pytest.fixture
-def checkout(store: MemoryPaymentStore, woken: list[str]) -> Checkout:
+def full() -> list[str]:
+    """Return what fills the outbox: nothing yet."""
+    return []
+
+
+@pytest.fixture
+def checkout(store: MemoryPaymentStore, woken: list[str], full: list[str]) -> Checkout:
     """Return a checkout on that store."""
     wake: Callable[[], None] = lambda: woken.append("woken")  # noqa: E731
-    return Checkout(store, PRODUCTS, wake)
+    return Checkout(store, PRODUCTS, wake, lambda: bool(full))
 
 
 def test_the_price_comes_from_the_list_and_shipping_is_a_line(checkout: Checkout) -> None:
@@ -138,9 +145,50 @@ def test_a_repetition_is_answered_also_when_the_product_is_gone(
     checkout: Checkout, store: MemoryPaymentStore
 ) -> None:
     first, _ = checkout.pay("key", request())
-    emptied = Checkout(store, ProductList({}, {}), lambda: None)
+    emptied = Checkout(store, ProductList({}, {}), lambda: None, lambda: False)
 
     assert (first, True) == emptied.pay("key", request())
+
+
+def test_the_message_carries_the_trace_of_its_request(
+    checkout: Checkout, store: MemoryPaymentStore
+) -> None:
+    traceparent = trace.accept(None)
+
+    with trace.traced(traceparent):
+        checkout.pay("key", request())
+    checkout.pay("another key", request())
+
+    assert [{"traceparent": traceparent}, {}] == [message.headers for message in store.messages]
+
+
+def test_a_payment_read_again_makes_the_same_message(
+    checkout: Checkout, store: MemoryPaymentStore
+) -> None:
+    payment, _ = checkout.pay("key", request(shipping={"method": "standard"}))
+
+    assert store.messages == [order_message(payment)]
+
+
+def test_no_order_is_taken_while_too_many_wait(
+    checkout: Checkout, store: MemoryPaymentStore, full: list[str]
+) -> None:
+    full.append("of orders")
+
+    with pytest.raises(ProblemError, match="Too many orders wait") as caught:
+        checkout.pay("key", request())
+
+    assert (503, {"Retry-After": "5"}) == (caught.value.status, caught.value.headers)
+    assert store.messages == []
+
+
+def test_a_repetition_is_answered_also_while_too_many_wait(
+    checkout: Checkout, full: list[str]
+) -> None:
+    first, _ = checkout.pay("key", request())
+    full.append("of orders")
+
+    assert (first, True) == checkout.pay("key", request())
 
 
 def test_the_same_key_with_another_request_is_refused(checkout: Checkout) -> None:

@@ -37,15 +37,24 @@ def broker_problem() -> list[str | None]:
 
 
 @pytest.fixture
+def full() -> list[str]:
+    """Return what fills the outbox: nothing yet."""
+    return []
+
+
+@pytest.fixture
 def client(
-    store: MemoryPaymentStore, broker_problem: list[str | None], events: list[Any]
+    store: MemoryPaymentStore,
+    broker_problem: list[str | None],
+    full: list[str],
+    events: list[Any],
 ) -> Iterator[TestClient]:
     """Return a client of the application on that store."""
     del events  # captured, so that requests do not print
     readiness = Readiness(
         checks={"mysql": store.check}, degraded={"outbox": lambda: broker_problem[0]}
     )
-    checkout = Checkout(store, PRODUCTS, lambda: None)
+    checkout = Checkout(store, PRODUCTS, lambda: None, lambda: bool(full))
     app = create_app(checkout, store, readiness, CollectorRegistry())
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
@@ -202,6 +211,20 @@ def test_without_the_database_the_client_is_told_to_come_back(
     assert client.get("/health").status_code == 200
 
 
+def test_with_a_full_outbox_the_client_is_told_to_come_back(
+    client: TestClient, full: list[str]
+) -> None:
+    paid = pay(client)
+    full.append("of orders")
+
+    response = pay(client, key="key-2")
+
+    assert_problem(response, 503)
+    assert response.headers["retry-after"] == "5"
+    assert "Idempotency-Key" in response.json()["detail"]
+    assert pay(client).content == paid.content
+
+
 def test_without_the_broker_orders_are_still_taken(
     client: TestClient, broker_problem: list[str | None]
 ) -> None:
@@ -216,7 +239,7 @@ def test_without_the_broker_orders_are_still_taken(
 def test_an_error_in_the_program_is_a_problem_document_too(
     client: TestClient, store: MemoryPaymentStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "by_key", lambda _key: 1 / 0)
+    monkeypatch.setattr(store, "add", lambda *_: 1 / 0)
 
     assert_problem(pay(client), 500)
 
