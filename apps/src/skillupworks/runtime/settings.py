@@ -1,24 +1,29 @@
 """Settings from the environment, read once, with every error reported by its variable's name."""
 
+import os
 from typing import Any, TypeVar
 
 from annotated_types import Ge, Le
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from skillupworks.errors import ConfigurationError
+from skillupworks.runtime.validation import words_of
 
 __all__ = ["BrokerSettings", "DatabaseSettings", "Settings", "load"]
 
 MAX_PORT = 65535
 
 
-class Settings(BaseSettings):
-    """Base of all settings: a field `some_port` is the variable SOME_PORT; empty means not set."""
+# pydantic-settings would do, and takes 7 MB in each process for sources that nobody uses
+class Settings(BaseModel):
+    """Base of all settings: a field `some_port` is the variable SOME_PORT; empty means not set.
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+    What concerns several fields is checked in a model validator that raises ConfigurationError.
+    """
+
+    model_config = ConfigDict(frozen=True, validate_default=True)
 
 
 class BrokerSettings(Settings):
@@ -58,8 +63,10 @@ LoadedSettings = TypeVar("LoadedSettings", bound=Settings)
 
 def load(settings: type[LoadedSettings]) -> LoadedSettings:
     """Read the environment; raise ConfigurationError with one line for each wrong variable."""
+    names = settings.model_fields
+    values = {name: value for name in names if (value := os.environ.get(name.upper()))}
     try:
-        return settings()
+        return settings.model_validate(values)
     except ValidationError as error:
         lines = [_line(settings, detail) for detail in error.errors(include_url=False)]
         raise ConfigurationError(*lines) from None
@@ -81,7 +88,7 @@ def _expectation(field: FieldInfo, detail: ErrorDetails) -> str:
     high = next((item.le for item in field.metadata if isinstance(item, Le)), None)
     if low is not None and high is not None:
         return f"must be between {low} and {high}"
-    return detail["msg"].removeprefix("Value error, ")
+    return words_of(detail)
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - whatever was in the environment
