@@ -1,32 +1,43 @@
-"""Stand-ins for our own interfaces: a unit of work and a payment store in memory."""
+"""Stand-ins for our own interfaces: a unit of a message and a payment store in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
 
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.messaging.message import Outgoing
 from skillupworks.shop.checkout import KeyedPayment, OrderProgress
-from skillupworks.shop.order import Order
 from skillupworks.shop.payment_model import OrderState, Payment
 
 
-class MemoryOrderUnit:
-    """An OrderUnit whose database is two sets."""
+class MemoryUnit:
+    """The unit of a message: keeps what is inserted, and answers every SELECT with `found`."""
 
-    def __init__(self, *, seen_message: bool = False, seen_order: bool = False) -> None:
-        self._seen_message = seen_message
-        self._seen_order = seen_order
+    def __init__(
+        self,
+        *,
+        alone: bool = False,
+        recorded: bool = False,
+        found: Sequence[tuple[object, ...]] = (),
+    ) -> None:
+        self.message_id = "message-1"
+        self.attempt = 2
+        self.alone = alone
+        self.recorded = recorded
+        self.rows: dict[str, list[Sequence[object]]] = {}
+        self._found = found
         self._actions: list[Callable[[], None]] = []
-        self.orders: list[Order] = []
 
-    def first_time(self) -> bool:
-        return not self._seen_message
+    def insert(self, statement: str, *rows: Sequence[object]) -> None:
+        if not self.recorded:
+            table = statement.split()[2]
+            self.rows.setdefault(table, []).extend(rows)
 
-    def add_order(self, order: Order) -> bool:
-        if self._seen_order:
-            return False
-        self.orders.append(order)
-        return True
+    def execute(
+        self, statement: str, parameters: Sequence[object] = ()
+    ) -> Sequence[tuple[object, ...]]:
+        assert statement.startswith("SELECT")
+        assert parameters
+        return self._found
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self._actions.append(action)

@@ -40,7 +40,7 @@ def test_check_config_names_each_wrong_variable_and_ends_with_78() -> None:
     result = run("order-processor", "--check-config", **VALID | {"RABBITMQ_PREFETCH": "many"})
 
     assert result.returncode == os.EX_CONFIG
-    assert result.stderr == "RABBITMQ_PREFETCH: must be between 1 and 1000, got 'many'\n"
+    assert result.stderr == "RABBITMQ_PREFETCH: must be between 1 and 2000, got 'many'\n"
 
 
 def test_the_service_itself_ends_the_same_way() -> None:

@@ -11,12 +11,14 @@
         │   └── UnconfirmedError      sent, but not confirmed: the broker has the message or not
         ├── UnroutableError           the broker returned the message: no queue is bound for it
         ├── NotAcceptedError          the broker answered the publish with a nack: a queue is full
-        └── StoreUnavailableError     the database is away or busy
+        ├── StoreUnavailableError     the database is away or busy
+        └── BackEndUnavailableError   the mail server or the warehouse takes nothing at present
 
 A consumer knows two branches only: permanent, and everything else, which it treats as transient.
 """
 
 __all__ = [
+    "BackEndUnavailableError",
     "BrokerRefusedError",
     "BrokerUnavailableError",
     "ConfigurationError",
@@ -92,3 +94,7 @@ class NotAcceptedError(TransientError):
 
 class StoreUnavailableError(TransientError):
     """The database is away, or too busy to answer in time."""
+
+
+class BackEndUnavailableError(TransientError):
+    """The system behind an effect is away or refuses everything: no effect's own fault."""

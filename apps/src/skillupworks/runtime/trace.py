@@ -13,7 +13,7 @@ from contextvars import ContextVar
 
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-__all__ = ["HEADER", "accept", "bind", "current", "trace_id", "traced"]
+__all__ = ["HEADER", "accept", "bind", "current", "current_id", "trace_id", "traced"]
 
 HEADER = "traceparent"
 
@@ -47,6 +47,12 @@ def trace_id(traceparent: str) -> str:
 def current() -> str | None:
     """Return the traceparent to hand on from here, or None outside of a trace."""
     return _current.get()
+
+
+def current_id() -> str | None:
+    """Return the trace id of where this runs, or None outside of a trace."""
+    traceparent = _current.get()
+    return None if traceparent is None else trace_id(traceparent)
 
 
 def bind(traceparent: str) -> None:

@@ -3,35 +3,40 @@
 from skillupworks.shop.money import format_amount, format_total
 from skillupworks.shop.order import Order
 
-__all__ = ["READY_LINE", "STARTING_LINE", "duplicate_line", "processed_lines", "received_lines"]
+__all__ = [
+    "EMAIL_LINE",
+    "PROCESSED_LINE",
+    "READY_LINE",
+    "SIMULATED",
+    "STARTING_LINE",
+    "WAREHOUSE_LINE",
+    "duplicate_line",
+    "received_lines",
+]
 
 STARTING_LINE = "skillupworks Order Processing Service Starting..."
 READY_LINE = "✓ Ready to process orders! Waiting for messages..."
+PROCESSED_LINE = "✅ Order processed successfully!"
+EMAIL_LINE = "📧 Confirmation email sent"
+WAREHOUSE_LINE = "📦 Warehouse notified"
+# follows the two lines when there is no mail server or warehouse behind them
+SIMULATED = " (simulated)"
 
 
 def received_lines(order: Order) -> list[str]:
-    """Return what is said when an order is new and its processing begins."""
+    """Return what is said about a new order before the line of its result."""
     return [
         "📦 NEW ORDER RECEIVED",
         f"Order ID: {order.order_id}",
         f"User: {order.session_id}",
         f"Total: {format_total(order.total)}",
         f"Items: {len(order.items)}",
-        *(
+        *[
             f"  - {line.sku} x {line.quantity} = {format_amount(line.total)}"
             for line in order.items
-        ),
+        ],
         "",
         "🔄 Processing order...",
-    ]
-
-
-def processed_lines() -> list[str]:
-    """Return what is said when the order is in the database; the first line is the result."""
-    return [
-        "✅ Order processed successfully!",
-        "📧 Confirmation email sent (simulated)",
-        "📦 Warehouse notified (simulated)",
     ]
 
 

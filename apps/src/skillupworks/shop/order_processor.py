@@ -1,28 +1,24 @@
 """The service order-processor: consumes orders, records them, and says so in the journal."""
 
 import sys
-from queue import SimpleQueue
-from threading import Thread
 
 import structlog
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from pydantic import Field
 
-from skillupworks.messaging.connection import Broker
-from skillupworks.messaging.consumer import Consumer, Declaration
-from skillupworks.messaging.metrics import ConsumerMetrics
-from skillupworks.messaging.parking import Parking
-from skillupworks.messaging.publisher import Publisher
-from skillupworks.messaging.worker import Worker
-from skillupworks.runtime.database import create_engine
-from skillupworks.runtime.health import Readiness
+from skillupworks.consumer_service import ConsumerSettings, Extras, new_registry, run_consumer
+from skillupworks.messaging.declaration import Declaration
+from skillupworks.reliability.effect_runner import EffectMetrics, EffectRunner
+from skillupworks.reliability.pruning import InboxPruner
+from skillupworks.reliability.unit import Transactional
+from skillupworks.runtime.database import Database
 from skillupworks.runtime.migrations import migrate
-from skillupworks.runtime.notify import Notifier
-from skillupworks.runtime.ops_server import OpsServer, create_ops_app
-from skillupworks.runtime.service import Service, run, wait_for_stop
-from skillupworks.runtime.settings import MAX_PORT, BrokerSettings, DatabaseSettings
+from skillupworks.runtime.service import Service, run
+from skillupworks.runtime.settings import DatabaseSettings
+from skillupworks.shop.back_ends import BackEndSettings, back_ends
+from skillupworks.shop.order_handler import OrderHandler, order_seconds
 from skillupworks.shop.order_lines import READY_LINE, STARTING_LINE
-from skillupworks.shop.order_store import SCRIPTS, OrderProcess
+from skillupworks.shop.order_message import parse_order
+from skillupworks.shop.order_store import SCRIPTS
 from skillupworks.shop.topology import ORDER_PROCESSING
 
 __all__ = ["OrderProcessorSettings", "main"]
@@ -38,12 +34,11 @@ class OrdersDatabaseSettings(DatabaseSettings):
     mysql_database: str = "orders"
 
 
-class OrderProcessorSettings(BrokerSettings, OrdersDatabaseSettings):
+class OrderProcessorSettings(ConsumerSettings, BackEndSettings, OrdersDatabaseSettings):
     """The environment of order-processor."""
 
-    rabbitmq_prefetch: int = Field(default=10, ge=1, le=1000)
-    ops_listen: str = "127.0.0.1"
-    ops_port: int = Field(default=9101, ge=1, le=MAX_PORT)
+    mysql_database: str = "orders"
+    inbox_retention_days: int = Field(default=30, ge=1, le=3650)
 
 
 def main() -> None:
@@ -56,9 +51,7 @@ def main() -> None:
                 settings=OrderProcessorSettings,
                 database=OrdersDatabaseSettings,
                 check=lambda _settings: None,
-                migrate=lambda settings: migrate(
-                    create_engine(settings, pool_size=1), "orders", SCRIPTS
-                ),
+                migrate=lambda settings: migrate(settings, "orders", SCRIPTS),
                 serve=serve,
             )
         )
@@ -68,57 +61,46 @@ def main() -> None:
 def serve(settings: OrderProcessorSettings) -> None:
     """Consume until SIGTERM; raises TopologyError, or what broke a thread."""
     log.info(STARTING_LINE)
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    metrics = ConsumerMetrics(registry, ORDER_PROCESSING.queue)
-    broker = Broker.from_settings(settings, NAME)
-    notifier = Notifier()
-    # one connection for the worker, one for readiness checks
-    process = OrderProcess(create_engine(settings, pool_size=2))
-    parking = Parking(
-        Publisher(broker), ORDER_PROCESSING.dead_letter_exchange, ORDER_PROCESSING.queue
+    registry = new_registry()
+    ends = back_ends(settings)
+    # one connection for each worker, each kind of effects, the pruner, and readiness checks
+    database = Database(settings, size=settings.concurrency + len(ends) + 2)
+    metrics = EffectMetrics(registry)
+    runners = {kind: EffectRunner(kind, end, database, metrics) for kind, end in ends.items()}
+
+    def wake_runners() -> None:
+        for runner in runners.values():
+            runner.wake()
+
+    handler = OrderHandler(list(runners), wake_runners, order_seconds(registry))
+    run_consumer(
+        settings,
+        NAME,
+        Declaration(
+            topology=ORDER_PROCESSING,
+            read=parse_order,
+            process=Transactional(
+                database,
+                NAME,
+                handler,
+                # a message that was published by hand, without an id, is known by its order
+                key=lambda order: order.order_id,
+                duplicate=handler.duplicate,
+            ),
+            prefetch=settings.rabbitmq_prefetch,
+            batch=settings.batch_size,
+            concurrency=settings.concurrency,
+            retry_delays=settings.delays,
+            facts=lambda order: {"order_id": order.order_id},
+            announce=False,
+            greeting=READY_LINE,
+        ),
+        registry,
+        Extras(
+            parts=[
+                *runners.values(),
+                InboxPruner(database, NAME, settings.inbox_retention_days),
+            ],
+            degraded={kind: runner.problem for kind, runner in runners.items()},
+        ),
     )
-    worker = Worker(process, parking, metrics)
-    declaration = Declaration(ORDER_PROCESSING, settings.rabbitmq_prefetch, READY_LINE)
-    consumer = Consumer(broker, declaration, worker, metrics, notifier)
-    readiness = Readiness(
-        checks={
-            "rabbitmq": consumer.broker_problem,
-            "mysql": process.check,
-            "worker": worker.trouble,
-        },
-        degraded={},
-    )
-    server = OpsServer(create_ops_app(readiness, registry), settings.ops_listen, settings.ops_port)
-    try:
-        consume(consumer, notifier)
-    finally:
-        server.close()
-
-
-def consume(consumer: Consumer, notifier: Notifier) -> None:
-    """Run the consumer in a thread of its own, and this one for the signals."""
-    ended: SimpleQueue[str] = SimpleQueue()
-    failures: list[BaseException] = []
-
-    def io_loop() -> None:
-        try:
-            consumer.run()
-        except BaseException as error:  # noqa: BLE001 - raised again by the main thread
-            failures.append(error)
-        finally:
-            ended.put("ended")
-
-    def stop() -> None:
-        notifier.stopping()
-        consumer.stop()
-
-    thread = Thread(target=io_loop, name="consumer")
-    thread.start()
-    notifier.ready()
-    wait_for_stop(stop, ended)
-    thread.join()
-    if failures:
-        raise failures[0]
-    log.info("Stopped")
