@@ -33,6 +33,8 @@ POLL_SECONDS = 1.0
 BACKLOG_SECONDS = 2.0
 # publishing waits for the broker up to some seconds per batch; beyond this the thread is hung
 HUNG_SECONDS = 120.0
+PAUSE_BASE_SECONDS = 0.5
+PAUSE_CAP_SECONDS = 30.0
 # wrong credentials do not right themselves within seconds, and each attempt fills the broker's log
 REFUSED_SECONDS = 15.0
 # a stop waits for the confirms of the batch in hand
@@ -89,7 +91,7 @@ class Relay:
         self._publisher = publisher
         self._metrics = metrics
         self._limit = limit
-        self._backoff = Backoff(base=0.5, cap=30)
+        self._backoff = Backoff(PAUSE_BASE_SECONDS, PAUSE_CAP_SECONDS)
         self._woken = Event()
         self._stopping = Event()
         self._problem: str | None = "connecting"
