@@ -1,5 +1,6 @@
 """Consumes one queue: keeps a connection up, hands deliveries to the workers, drains at a stop."""
 
+from collections.abc import Sequence
 from functools import partial
 from random import sample
 from threading import Event
@@ -23,11 +24,14 @@ __all__ = ["Consumer"]
 
 log = structlog.get_logger()
 
-# what is in hand may take this long at a stop; the unit's TimeoutStopSec must be longer
-DRAIN_SECONDS = 25.0
+# what is in hand may take this long at a stop; the unit's TimeoutStopSec (30 s) must be longer, by
+# what closing a connection takes that is no longer there
+DRAIN_SECONDS = 20.0
 # a connection that held this long was a good one: its loss is no part of a series
 STABLE_SECONDS = 15.0
 WATCHDOG_SLICE_SECONDS = 5.0
+# without a connection, nothing that a worker still does counts
+GRACE_SECONDS = 1.0
 
 
 class Consumer:
@@ -48,8 +52,9 @@ class Consumer:
         self._declaration = declaration
         self._metrics = metrics
         self._notifier = notifier
-        self._crew = Crew(broker, declaration, metrics, self._on_crew_ended)
+        self._crew = Crew(broker, declaration, metrics, self._on_worker_ended)
         self._watchdog = Watchdog(notifier, self._crew.hung)
+        self._hung: str | None = None
         self._stopping = Event()
         self._deadline = 0.0
         self._session: Session | None = None
@@ -68,15 +73,12 @@ class Consumer:
 
         Called again, it gives back those that are not finished.
         """
-        again = self._stopping.is_set()
-        if not again:
-            self._deadline = monotonic() + DRAIN_SECONDS
-        self._stopping.set()
-        self._crew.dismiss()
+        if not self._stopping.is_set():
+            self._begin_to_stop()
+            return
+        self._deadline = monotonic()
         if session := self._session:
-            session.stop_consuming()
-            if again:
-                self._give_up(session)
+            self._give_up(session)
 
     def run(self) -> None:
         """Consume until stopped.
@@ -98,8 +100,10 @@ class Consumer:
                     self._pause(backoff.next_pause())
         finally:
             self._crew.dismiss()
-            end = max(self._deadline, monotonic() + 1)
-            while not self._crew.wait(WATCHDOG_SLICE_SECONDS) and monotonic() < end:
+            grace = monotonic() + GRACE_SECONDS
+            while (left := max(self._deadline, grace) - monotonic()) > 0:
+                if self._crew.wait(min(left, GRACE_SECONDS)):
+                    break
                 self._feed_watchdog()
         if self._crew.crash is not None:
             raise self._crew.crash
@@ -109,14 +113,15 @@ class Consumer:
 
         Raises BrokerUnavailableError when none does, or when the connection is lost.
         """
-        problem = BrokerUnavailableError("no host")
+        problems: dict[str, BrokerUnavailableError] = {}
         # in random order, so that many consumers spread over the nodes of a cluster
         for host in sample(self._broker.hosts, len(self._broker.hosts)):
-            self._feed_watchdog()
             try:
                 session = self._open(host)
             except BrokerUnavailableError as error:
-                problem = error
+                if self._stopping.is_set():
+                    return
+                problems[host] = error
                 continue
             began = monotonic()
             try:
@@ -126,21 +131,19 @@ class Consumer:
                     for backoff in series:
                         backoff.reset()
             return
-        raise problem
+        raise _together([problems[host] for host in self._broker.hosts])
 
     def _open(self, host: str) -> Session:
-        link = Link(self._broker, host)
+        link = Link(self._broker, host, self._on_waiting)
+        session = Session(link)
+        topology = self._declaration.topology
         try:
-            session = Session(link)
-            delays = () if session.native_retry else self._declaration.retry_delays
-            declare(link, self._declaration.topology, delays)
-            queue, prefetch = self._declaration.topology.queue, self._declaration.prefetch
-            session.start(queue, prefetch, self._crew.mailbox.put)
-        except CONNECTION_ERRORS as error:
-            link.close()
-            raise unavailable(error, host, self._broker.user) from error
-        except BaseException:
-            link.close()
+            declare(link, topology, self._declaration.retry_delays)
+            session.start(topology.queue, self._declaration.prefetch, self._crew.mailbox.put)
+        except BaseException as error:
+            session.close()  # deliveries may have come already
+            if isinstance(error, CONNECTION_ERRORS):
+                raise unavailable(error, host, self._broker.user) from error
             raise
         return session
 
@@ -189,16 +192,32 @@ class Consumer:
         session.over.set()
         session.finish()
 
-    def _on_crew_ended(self) -> None:
+    def _begin_to_stop(self) -> None:
+        self._deadline = monotonic() + DRAIN_SECONDS
         self._stopping.set()
+        self._crew.dismiss()
         if session := self._session:
+            session.stop_consuming()
+
+    def _on_worker_ended(self) -> None:
+        """End when all workers have; one that ends before a stop is broken, and so is the rest."""
+        if not self._stopping.is_set():
+            self._begin_to_stop()
+        if self._crew.wait(0) and (session := self._session):
             session.finish()
+
+    def _on_waiting(self) -> None:
+        """Show that connecting makes progress, and give it up at a stop."""
+        self._feed_watchdog()
+        if self._stopping.is_set():
+            raise BrokerUnavailableError("stopped while connecting")
 
     def _report(self, error: BrokerUnavailableError) -> None:
         problem = str(error)
         self._notifier.status(f"not connected: {problem}")
         if problem != self._broker_problem:
-            log.error(f"Error: {problem}; trying again until it works")
+            stopping = self._stopping.is_set()
+            log.error(f"Error: {problem}{'' if stopping else '; trying again until it works'}")
             self._broker_problem = problem
         self._metrics.reconnects.inc()
 
@@ -210,5 +229,16 @@ class Consumer:
                 return
 
     def _feed_watchdog(self) -> None:
-        if reason := self._watchdog.progress():
+        reason = self._watchdog.progress()
+        if reason and reason != self._hung:
             log.critical(f"The watchdog is no longer fed: {reason}")
+        self._hung = reason
+
+
+def _together(problems: Sequence[BrokerUnavailableError]) -> BrokerUnavailableError:
+    """Return the problems with all hosts as one, always in the same words."""
+    if len(problems) == 1:
+        return problems[0]
+    refused = any(isinstance(problem, BrokerRefusedError) for problem in problems)
+    kind = BrokerRefusedError if refused else BrokerUnavailableError
+    return kind("; ".join(map(str, problems)))

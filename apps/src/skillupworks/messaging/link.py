@@ -5,12 +5,14 @@ confirm, and a delivery costs a third of the time. `call` and `run` give it back
 about the other: code that reads from top to bottom, and errors that are raised.
 """
 
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from pika.adapters.select_connection import IOLoop, SelectConnection
 
 from skillupworks.errors import BrokerUnavailableError
@@ -21,30 +23,44 @@ if TYPE_CHECKING:
 
 __all__ = ["Link"]
 
-log = structlog.get_logger()
-
+# the name of the host is looked up, each of its addresses is tried, and AMQP is begun
+OPEN_SECONDS = 20.0
 # an answer of the broker to a declaration; a leader may just be elected
 CALL_SECONDS = 15.0
 # the broker's answer to a close; without it the connection is dropped
 CLOSE_SECONDS = 2.0
+DROP_SECONDS = 0.5
+# how often somebody who waits here says that he is alive
+STEP_SECONDS = 1.0
+
+# From here on a quorum queue itself delays a message that is rejected, see its policy.
+# Source: https://www.rabbitmq.com/docs/quorum-queues#delayed-retry
+NATIVE_RETRY = (4, 3)
+
+
+def _nothing() -> None:
+    pass
 
 
 class Link:
     """A connection and its channel.
 
-    `soon` and `interrupt` may be called from any thread, everything else belongs to the thread
-    that opened the link. Every method that waits raises one of CONNECTION_ERRORS when the
-    connection or the channel is lost meanwhile.
+    `soon` may be called from any thread, everything else belongs to the thread that opened the
+    link. Every method that waits raises one of CONNECTION_ERRORS when the connection or the channel
+    is lost meanwhile.
     """
 
-    def __init__(self, broker: Broker, host: str) -> None:
+    def __init__(self, broker: Broker, host: str, alive: Callable[[], None] = _nothing) -> None:
         """Connect to `host` and open the channel.
 
-        Raises BrokerRefusedError when the broker does not let us in, BrokerUnavailableError when
-        it cannot be reached, both with a line that names the host.
+        `alive` is called every second while the broker is waited for, here and in `call`; it may
+        raise BrokerUnavailableError to give up. Raises BrokerRefusedError when the broker does not
+        let us in, BrokerUnavailableError when it cannot be reached, both with a line that names the
+        host.
         """
         self.host = host
         self.blocked = False
+        self._alive = alive
         self._failure: BaseException | None = None
         self._lock = Lock()
         self._closed = False
@@ -61,7 +77,7 @@ class Link:
             partial(self._on_blocked, blocked=False)
         )
         try:
-            self.run()
+            self._wait(lambda: self._connection.is_open, OPEN_SECONDS)
             self.channel: Channel = self._open_channel()
         except CONNECTION_ERRORS as error:
             self.close()
@@ -73,12 +89,17 @@ class Link:
         return self._failure is None and self.channel.is_open
 
     @property
-    def version(self) -> tuple[int, int]:
-        """Major and minor version of the broker."""
+    def native_retry(self) -> bool:
+        """Whether quorum queues of this broker delay what is rejected; no wait queues then."""
+        return self.version >= NATIVE_RETRY
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The broker's version, such as (4, 0, 5)."""
         properties = self._connection.server_properties or {}
-        text = properties.get("version", "0.0")
-        major, minor, *_ = (text.decode() if isinstance(text, bytes) else str(text)).split(".")
-        return int(major), int(minor)
+        text = properties.get("version", "0")
+        numbers = re.match(r"[0-9.]+", text.decode() if isinstance(text, bytes) else str(text))
+        return tuple(int(part) for part in numbers[0].split(".") if part) if numbers else ()
 
     def call(self, method: Callable[..., object], *args: Any, **options: Any) -> Any:  # noqa: ANN401 - whatever the method answers
         """Call a method of the channel and return the broker's answer to it."""
@@ -89,11 +110,7 @@ class Link:
             self._loop.stop()
 
         method(*args, **options, callback=on_answer)
-        self.run(seconds=CALL_SECONDS)
-        if not answers:
-            raise BrokerUnavailableError(
-                f"RabbitMQ at {self.host} has not answered for {CALL_SECONDS:.0f} s"
-            )
+        self._wait(lambda: bool(answers), CALL_SECONDS)
         return answers[0]
 
     def run(self, seconds: float | None = None) -> None:
@@ -124,13 +141,18 @@ class Link:
 
     def close(self) -> None:
         """Close the connection, whatever state it is in; what was not acknowledged goes back."""
-        try:
-            if self._connection.is_open:  # also after the channel alone was lost
-                self._failure = None
-                self._connection.close()
-                self.run(seconds=CLOSE_SECONDS)
-        except CONNECTION_ERRORS:
-            pass  # what was asked for, or it was on its way down already
+        connection = self._connection
+        with suppress(*CONNECTION_ERRORS):  # it may be on its way down already
+            if not (connection.is_closing or connection.is_closed):
+                connection.close()
+        self._await_end(CLOSE_SECONDS)
+        if not connection.is_closed:
+            # Nobody answers. pika has no other way to drop a connection, and an open socket that
+            # nobody serves would keep the broker from giving our messages to somebody else.
+            unanswered = BrokerUnavailableError("the broker did not answer the close")
+            with suppress(*CONNECTION_ERRORS):
+                connection._terminate_stream(unanswered)  # type: ignore[attr-defined]  # noqa: SLF001
+            self._await_end(DROP_SECONDS)
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -140,6 +162,26 @@ class Link:
         channel = self.call(lambda callback: self._connection.channel(on_open_callback=callback))
         channel.add_on_close_callback(self._lost)
         return channel  # type: ignore[no-any-return]
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Exchange data until the condition holds; BrokerUnavailableError after so many seconds."""
+        end = monotonic() + seconds
+        while not condition():
+            self._alive()
+            left = end - monotonic()
+            if left <= 0:
+                raise BrokerUnavailableError(
+                    f"RabbitMQ at {self.host} has not answered for {seconds:.0f} s"
+                )
+            self.run(seconds=min(left, STEP_SECONDS))
+
+    def _await_end(self, seconds: float) -> None:
+        """Exchange data until the connection is closed, or for so many seconds."""
+        end = monotonic() + seconds
+        while not self._connection.is_closed and (left := end - monotonic()) > 0:
+            timer = self._loop.call_later(left, self._loop.stop)
+            self._loop.start()  # ends early when somebody has called `stop`
+            self._loop.remove_timeout(timer)
 
     def _lost(self, _where: object, error: "BaseException | str") -> None:
         """Note why the connection or channel has ended, the first reason if there are several."""

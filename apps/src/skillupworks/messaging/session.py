@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -10,6 +9,7 @@ from uuid import uuid4
 from skillupworks.errors import BrokerUnavailableError
 from skillupworks.messaging.link import Link
 from skillupworks.messaging.message import Delivery
+from skillupworks.messaging.receipts import Receipts
 
 if TYPE_CHECKING:
     from pika.channel import Channel
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from pika.spec import Basic, BasicProperties, Queue
 
 __all__ = ["Session", "Ticket"]
-
-# From here on a quorum queue itself delays a message that is rejected, see its policy.
-# Source: https://www.rabbitmq.com/docs/quorum-queues#delayed-retry
-NATIVE_RETRY = (4, 3)
 
 
 class Ticket:
@@ -47,7 +43,7 @@ class Session:
 
     def __init__(self, link: Link) -> None:
         self.host = link.host
-        self.native_retry = link.version >= NATIVE_RETRY
+        self.native_retry = link.native_retry
         # set when no delivery of this session should be begun or tried again
         self.over = Event()
         # messages settled on this connection: more than none means that it is a good one
@@ -55,24 +51,24 @@ class Session:
         self.queue_length = 0
         self._link = link
         self._channel = link.channel
+        # the consumer's tag too
         self._name = uuid4().hex[:20]
-        self._tag = ""
         self._cancelled = False
-        # delivered and not yet settled, in the order of delivery; the values mean nothing
-        self._outstanding: dict[int, None] = {}
+        self._asked_length = False
+        self._receipts = Receipts()
 
     @property
     def in_flight(self) -> int:
         """How many messages are delivered and not settled."""
-        return len(self._outstanding)
+        return len(self._receipts)
 
     def start(self, queue: str, prefetch: int, deliver: Callable[[list[Ticket]], None]) -> None:
         """Ask for deliveries, at most `prefetch` before some are settled.
 
-        They are passed on from within `consume`: together those that have come together, since
-        handing over a message costs more than reading it.
+        They are passed on from here on, together those that have come together, since handing over
+        a message costs more than reading it.
         """
-        channel, outstanding, name = self._channel, self._outstanding, self._name
+        channel, receipts, name = self._channel, self._receipts, self._name
         arrived: list[Ticket] = []
 
         def pass_on() -> None:
@@ -86,7 +82,7 @@ class Session:
             body: bytes,
         ) -> None:
             tag = method.delivery_tag or 0
-            outstanding[tag] = None
+            receipts.add(tag)
             if not arrived:
                 self._link.later(0, pass_on)  # once all that the socket holds is read
             arrived.append(
@@ -110,7 +106,7 @@ class Session:
 
         channel.add_on_cancel_callback(self._on_cancelled)
         self._link.call(partial(channel.basic_qos, prefetch_count=prefetch))
-        self._tag = str(channel.basic_consume(queue, on_message))
+        self._link.call(partial(channel.basic_consume, queue, on_message, consumer_tag=name))
 
     def consume(self, queue: str, each_second: Callable[[], None]) -> None:
         """Pass on deliveries until `finish`.
@@ -120,13 +116,18 @@ class Session:
         """
 
         def tick() -> None:
+            if self.over.is_set():
+                return
             self._link.later(1, tick)
             each_second()
-            if self._channel.is_open:
+            if self._channel.is_open and not self._asked_length:
+                # a broker that does not answer is not asked again and again
+                self._asked_length = True
                 self._channel.queue_declare(queue, passive=True, callback=self._note_length)
 
         tick()
-        self._link.run()
+        if not self._cancelled:  # it may have been at the very beginning
+            self._link.run()
         if self._cancelled:
             raise BrokerUnavailableError(
                 f"RabbitMQ at {self.host} ended the delivery from queue '{queue}':"
@@ -157,35 +158,25 @@ class Session:
         self._link.close()
 
     def _acknowledge(self, tags: Sequence[int]) -> None:
-        if not self._channel.is_open:
-            return
-        outstanding = self._outstanding
-        # one frame for all of them, if no earlier delivery is still at work
-        if list(islice(outstanding, len(tags))) == tags:
-            self._channel.basic_ack(tags[-1], multiple=True)
-        else:
-            for tag in tags:
-                self._channel.basic_ack(tag)
-        self._forget(tags)
+        if self._channel.is_open:
+            for tag, multiple in self._receipts.acknowledge(tags):
+                self._channel.basic_ack(tag, multiple=multiple)
+            self.settled += len(tags)
 
     def _give_back(self, tags: Sequence[int]) -> None:
         if self._channel.is_open:
-            for tag in tags:
+            for tag in self._receipts.take(tags):
                 self._channel.basic_reject(tag, requeue=True)
-            self._forget(tags)
-
-    def _forget(self, tags: Sequence[int]) -> None:
-        for tag in tags:
-            del self._outstanding[tag]
-        self.settled += len(tags)
+            self.settled += len(tags)
 
     def _cancel(self) -> None:
         if self._channel.is_open and not self._cancelled:
-            self._channel.basic_cancel(self._tag)
+            self._channel.basic_cancel(self._name)
 
     def _on_cancelled(self, _frame: object) -> None:
         self._cancelled = True
         self._link.stop()
 
     def _note_length(self, frame: "Method[Queue.DeclareOk]") -> None:
+        self._asked_length = False
         self.queue_length = frame.method.message_count

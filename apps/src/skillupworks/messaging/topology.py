@@ -59,8 +59,9 @@ def wait_queue_arguments(queue: str, delay: int) -> dict[str, object]:
 def declare(link: Link, topology: QueueTopology, retry_delays: tuple[int, ...]) -> None:
     """Create what is missing and verify what is there; declaring again changes nothing.
 
-    Raises TopologyError when an exchange or queue exists with another type or other arguments.
-    The channel is closed by the broker then. Other errors are pika's.
+    There are no wait queues on a broker that delays what is rejected by itself. Raises
+    TopologyError when an exchange or queue exists with another type or other arguments. The channel
+    is closed by the broker then. Other errors are pika's.
     """
     channel = link.channel
 
@@ -76,7 +77,7 @@ def declare(link: Link, topology: QueueTopology, retry_delays: tuple[int, ...]) 
     exchange(topology.dead_letter_exchange, "direct")
     for name in (topology.dead_letter_queue, topology.queue):
         queue(name, {"x-queue-type": "quorum"}, "a durable quorum queue")
-    for delay in retry_delays:
+    for delay in () if link.native_retry else retry_delays:
         arguments = wait_queue_arguments(topology.queue, delay)
         queue(wait_queue(topology.queue, delay), arguments, f"a wait queue of {delay} s")
 
