@@ -1,6 +1,7 @@
 """The workers of a consumer, and the mailbox they share."""
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -10,6 +11,7 @@ from skillupworks.messaging.mailbox import Mailbox
 from skillupworks.messaging.metrics import ConsumerMetrics
 from skillupworks.messaging.publisher import Publisher
 from skillupworks.messaging.sidetrack import Sidetrack
+from skillupworks.messaging.topology import declare
 from skillupworks.messaging.worker import Worker
 
 __all__ = ["Crew"]
@@ -17,9 +19,12 @@ __all__ = ["Crew"]
 # an attempt that takes longer is taken for hung: the watchdog is no longer fed
 HANDLER_LIMIT_SECONDS = 300.0
 
+# RabbitMQ's own limit: what it has delivered it takes back, whatever it is set to
+MAX_COPY_BYTES = 512 * 1024 * 1024
+
 
 class Crew:
-    """As many workers as are declared; `ended` is called once, when the last of them has ended."""
+    """As many workers as are declared; `ended` is called whenever one of them has ended."""
 
     def __init__(
         self,
@@ -29,16 +34,15 @@ class Crew:
         ended: Callable[[], None],
     ) -> None:
         self.mailbox = Mailbox()
-        self._ended = ended
         topology, delays = declaration.topology, declaration.retry_delays
+
+        def sidetrack() -> Sidetrack:
+            prepare = partial(declare, topology=topology, retry_delays=delays)
+            publisher = Publisher(broker, max_bytes=MAX_COPY_BYTES, prepare=prepare)
+            return Sidetrack(publisher, topology, delays)
+
         self._workers = [
-            Worker(
-                declaration,
-                self.mailbox,
-                Sidetrack(Publisher(broker), topology, delays),
-                metrics,
-                self._on_end,
-            )
+            Worker(declaration, self.mailbox, sidetrack(), metrics, ended)
             for _ in range(declaration.concurrency)
         ]
 
@@ -75,9 +79,3 @@ class Crew:
         if all(worker.busy_seconds() < HANDLER_LIMIT_SECONDS for worker in self._workers):
             return None
         return f"the handler has not ended for {HANDLER_LIMIT_SECONDS:.0f} s"
-
-    def _on_end(self) -> None:
-        """Dismiss the others when one breaks, and say so when the last has ended."""
-        self.mailbox.close()
-        if all(worker.done.is_set() for worker in self._workers):
-            self._ended()

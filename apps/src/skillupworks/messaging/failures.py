@@ -22,10 +22,15 @@ ROUTING_KEY = "skillupworks-routing-key"
 # what a quorum queue counts, from RabbitMQ 4.3 on: how often the message was rejected
 DELIVERY_COUNT = "x-delivery-count"
 
+# with these, the broker would put a copy into more queues
+ROUTING = ("CC", "BCC")
+
 ERROR_CHARACTERS = 2000
 # all properties of a message must fit into one frame (128 KiB): a message whose own headers are
 # near that could not be parked with more of them
-HEADER_CHARACTERS = 64 * 1024
+HEADER_BYTES = 64 * 1024
+# more of them than anybody waits for; a header can hold any number
+MAX_ATTEMPTS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Failure:
 def attempt_of(delivery: Delivery, *, native_retry: bool) -> int:
     """Return the number of this attempt, from 1."""
     failed = delivery.headers.get(DELIVERY_COUNT if native_retry else ATTEMPTS, 0)
-    return failed + 1 if isinstance(failed, int) and failed >= 0 else 1
+    return min(failed, MAX_ATTEMPTS) + 1 if isinstance(failed, int) and failed >= 0 else 1
 
 
 def parked_copy(failure: Failure, topology: QueueTopology) -> Outgoing:
@@ -76,9 +81,14 @@ def _copy(failure: Failure, topology: QueueTopology, exchange: str, routing_key:
 
 
 def _own(headers: Mapping[str, object]) -> Mapping[str, object]:
-    """Leave out what the broker has added: it would be taken for the copy's own."""
-    kept = {name: value for name, value in headers.items() if not name.startswith("x-")}
-    if len(repr(kept)) > HEADER_CHARACTERS:
+    """Leave out what the broker has added, or acts on: it would be taken for the copy's own."""
+    kept = {
+        name: value
+        for name, value in headers.items()
+        # a name that is no UTF-8 comes as bytes
+        if not str(name).startswith("x-") and name not in ROUTING
+    }
+    if len(repr(kept).encode()) > HEADER_BYTES:
         return {"skillupworks-headers": "left out, since they were too large"}
     return kept
 
@@ -91,8 +101,8 @@ def _history(
     time = now.isoformat(timespec="milliseconds")
     delivery = failure.delivery
     return {
-        "skillupworks-reason": failure.reason,
-        "skillupworks-error": (str(error) or type(error).__name__)[:ERROR_CHARACTERS],
+        "skillupworks-reason": _text(failure.reason),
+        "skillupworks-error": _text(str(error) or type(error).__name__),
         "skillupworks-error-class": type(cause).__name__,
         ATTEMPTS: failure.attempt,
         FIRST_FAILED: headers.get(FIRST_FAILED, time),
@@ -102,3 +112,8 @@ def _history(
         EXCHANGE: headers.get(EXCHANGE, delivery.exchange),
         ROUTING_KEY: headers.get(ROUTING_KEY, delivery.routing_key),
     }
+
+
+def _text(text: str) -> str:
+    """Return a text of tolerable length that can be written as UTF-8, whatever a message held."""
+    return text[:ERROR_CHARACTERS].encode(errors="replace").decode()

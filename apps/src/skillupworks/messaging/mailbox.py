@@ -24,6 +24,9 @@ class Mailbox:
     def put(self, tickets: Iterable[Ticket]) -> None:
         """Leave deliveries for the workers."""
         with self._condition:
+            # what a lost connection left here does not add up while a worker is long at work
+            if self._tickets and self._tickets[0].session.over.is_set():
+                self._tickets.clear()
             self._tickets.extend(tickets)
             self._condition.notify_all()
 

@@ -3,12 +3,13 @@
 confirmed              the broker has taken responsibility for the message
 UnroutableError        no queue is bound for it; the broker has given it back
 NotAcceptedError       the broker has refused it (nack), as for a queue that is full
-MessageTooLargeError   it was not sent: the broker would close the channel over it
+MessageTooLargeError   it was not sent: the broker would close the channel over it, or a name or a
+                       header of it cannot be written
 UnconfirmedError       sent, but the connection was lost or time ran out: the broker has it or not
 BrokerUnavailableError nothing was sent: there is no connection
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from functools import partial
 from types import TracebackType
@@ -22,7 +23,7 @@ from skillupworks.errors import (
     UnconfirmedError,
 )
 from skillupworks.messaging.confirms import Confirms, PublishError
-from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describe
+from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describe, unavailable
 from skillupworks.messaging.link import Link
 from skillupworks.messaging.message import Outgoing
 
@@ -41,12 +42,20 @@ class Publisher:
     """Publishes on a connection of its own, with as many confirms outstanding as are sent at once.
 
     The broker blocks connections that publish when it runs out of memory or disk; a consumer's
-    connection must not be one of them. Connects when needed. Owned by one thread.
+    connection must not be one of them. Connects when needed, and lets `prepare` do something with
+    each new connection. Owned by one thread.
     """
 
-    def __init__(self, broker: Broker, *, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        max_bytes: int = MAX_MESSAGE_BYTES,
+        prepare: Callable[[Link], None] | None = None,
+    ) -> None:
         self._broker = broker
         self._max_bytes = max_bytes
+        self._prepare = prepare
         self._link: Link | None = None
         self._confirms = Confirms()
         self._host = broker.hosts[0]
@@ -109,15 +118,14 @@ class Publisher:
         self.connect()
         if (link := self._link) is None:
             raise BrokerUnavailableError("not connected")
-        outcomes: list[PublishError | None] = [None] * len(messages)
+        outcomes: list[PublishError | None] = []
         confirms = self._confirms
         try:
             for place, message in enumerate(messages):
-                if len(message.body) > self._max_bytes:
-                    outcomes[place] = self._too_large(message)
-                    continue
-                confirms.expect(place, message)
-                self._send(link.channel, message)
+                problem = self._send(link.channel, message)
+                outcomes.append(problem)
+                if problem is None:
+                    confirms.expect(place, message)
             if confirms.outstanding:
                 link.run(seconds=timeout)
             reason = self._why_unconfirmed(link, timeout)
@@ -125,6 +133,8 @@ class Publisher:
             reason = f"Lost RabbitMQ at {self._host} before it confirmed: {describe(error)}"
         for place, problem in confirms.take(reason).items():
             outcomes[place] = problem
+        # what was not even sent is no more confirmed than the rest
+        outcomes += [UnconfirmedError(reason) for _ in messages[len(outcomes) :]]
         if any(isinstance(outcome, UnconfirmedError) for outcome in outcomes):
             self.close()  # a confirm that comes late must not be taken for a later message's
         return outcomes
@@ -174,15 +184,20 @@ class Publisher:
         try:
             link.channel.add_on_return_callback(on_return)
             link.call(partial(link.channel.confirm_delivery, on_answer))
+            if self._prepare is not None:
+                self._prepare(link)
         except CONNECTION_ERRORS as error:
             link.close()
-            raise BrokerUnavailableError(
-                f"Unable to connect to RabbitMQ at {host}: {describe(error)}"
-            ) from error
+            raise unavailable(error, host, self._broker.user) from error
+        except BaseException:
+            link.close()
+            raise
         return link
 
-    @staticmethod
-    def _send(channel: "Channel", message: Outgoing) -> None:
+    def _send(self, channel: "Channel", message: Outgoing) -> PublishError | None:
+        """Send a message, or return why it cannot be sent; raises when the channel is gone."""
+        if len(message.body) > self._max_bytes:
+            return self._too_large(message)
         properties = pika.BasicProperties(
             content_type=message.content_type,
             content_encoding=message.content_encoding,
@@ -192,9 +207,16 @@ class Publisher:
             timestamp=int(message.timestamp.astimezone(UTC).timestamp()),
             headers=cast("dict[str, Any]", dict(message.headers)),
         )
-        channel.basic_publish(
-            message.exchange, message.routing_key, message.body, properties, mandatory=True
-        )
+        try:
+            channel.basic_publish(
+                message.exchange, message.routing_key, message.body, properties, mandatory=True
+            )
+        except Exception as error:
+            if not channel.is_open:
+                raise
+            # a name of more than 255 bytes, for instance; nothing of it has left
+            return MessageTooLargeError(f"{_name(message)} cannot be written: {error!r}")
+        return None
 
     def _why_unconfirmed(self, link: Link, timeout: float) -> str:
         if link.blocked:
@@ -206,6 +228,10 @@ class Publisher:
 
     def _too_large(self, message: Outgoing) -> MessageTooLargeError:
         return MessageTooLargeError(
-            f"message {message.message_id or 'without id'} has {len(message.body):,} bytes, and"
-            f" the broker takes {self._max_bytes:,}"
+            f"{_name(message)} has {len(message.body):,} bytes, and the broker takes"
+            f" {self._max_bytes:,}"
         )
+
+
+def _name(message: Outgoing) -> str:
+    return f"message {message.message_id or 'without id'}"

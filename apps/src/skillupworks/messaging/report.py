@@ -17,6 +17,9 @@ log = structlog.get_logger()
 
 M = TypeVar("M")
 
+# a message with thousands of wrong fields has as many problems
+PROBLEM_CHARACTERS = 1000
+
 
 class Report(Generic[M]):
     """The log events and counters of one worker; `announce` is whether success is an event."""
@@ -35,28 +38,36 @@ class Report(Generic[M]):
     def done(self, works: Sequence[Work[M]], outcomes: Sequence[Outcome], seconds: float) -> None:
         """Report messages whose effect is there; `seconds` is for all of them together.
 
-        That a message is a duplicate is told by the process, which has found that out.
+        That a message is a duplicate is told by the process, which has found that out. Never
+        raises: what is done must not be done again because of a word about it.
         """
         duplicates = outcomes.count(Outcome.DUPLICATE)
         self._metrics.duplicates.inc(duplicates)
         self._metrics.processed.inc(len(works) - duplicates)
         if not self._announce:
             return
+        duration_ms = round(seconds / len(works) * 1000, 1)
         for work, outcome in zip(works, outcomes, strict=True):
             if outcome is Outcome.PROCESSED:
-                log.info(
-                    f"Processed message {_name(work.delivery)}",
-                    outcome=str(outcome),
-                    attempt=work.attempt,
-                    duration_ms=round(seconds / len(works) * 1000, 1),
-                    **_origin(work.delivery),
-                    **self._facts(work.message),
-                )
+                try:
+                    self._announce_processed(work, duration_ms)
+                except Exception:
+                    log.exception(f"Cannot report message {_name(work.delivery)}")
+
+    def _announce_processed(self, work: Work[M], duration_ms: float) -> None:
+        facts = {**_origin(work.delivery), **self._facts(work.message)}
+        log.info(
+            f"Processed message {_name(work.delivery)}",
+            outcome=str(Outcome.PROCESSED),
+            attempt=work.attempt,
+            duration_ms=duration_ms,
+            **facts,
+        )
 
     def put_aside(self, failure: Failure, outcome: Outcome, delay: int | None) -> None:
         """Report a message that was parked, or that waits `delay` seconds for its next attempt."""
         error = failure.error
-        problem = str(error) or type(error).__name__
+        problem = (str(error) or type(error).__name__)[:PROBLEM_CHARACTERS]
         name = _name(failure.delivery)
         if outcome is Outcome.PARKED:
             self._metrics.parked.inc()
@@ -87,6 +98,7 @@ class Report(Generic[M]):
         log.warning(
             f"A batch of {messages} messages failed, each is tried alone: {error}",
             error=type(error).__name__,
+            exc_info=error,
         )
 
 

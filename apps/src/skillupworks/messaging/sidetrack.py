@@ -1,9 +1,10 @@
 """Brings messages that failed out of the way of the others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
-from skillupworks.errors import PermanentError, TransientError
+from skillupworks.errors import PermanentError, TransientError, UnroutableError
 from skillupworks.messaging.failures import Failure, parked_copy, retry_copy
 from skillupworks.messaging.message import Outcome, Outgoing
 from skillupworks.messaging.publisher import Publisher
@@ -13,13 +14,19 @@ from skillupworks.messaging.topology import QueueTopology
 
 __all__ = ["Sidetrack"]
 
+# copies are sent in portions: a hundred messages of some megabytes would not be confirmed in time
+PORTION_BYTES = 4 * 1024 * 1024
+
+Failed = tuple[Ticket, Failure]
+
 
 class Sidetrack:
     """Publishes copies of failed messages on a connection of its own, made when first needed.
 
     A transient failure waits for its next attempt: in a wait queue, or, from RabbitMQ 4.3 on, in
     its own queue, which delays what is rejected. A permanent failure, and one that was its last
-    attempt, is parked. Owned by one thread.
+    attempt, is parked. The publisher is expected to declare these queues on each connection. Owned
+    by one thread.
     """
 
     def __init__(
@@ -30,49 +37,67 @@ class Sidetrack:
         self._delays = retry_delays
 
     def put(
-        self, failures: Sequence[tuple[Ticket, Failure]], report: Report[Any]
-    ) -> list[tuple[Ticket, Failure]]:
-        """Put aside what can be, acknowledge that, and return the rest.
+        self, failures: Sequence[Failed], report: Report[Any]
+    ) -> tuple[list[Failed], str | None]:
+        """Put aside what can be and acknowledge that; return the rest, and what is in the way.
 
-        Raises TransientError when nothing could be published. A message whose copy was confirmed
-        and whose acknowledgement was then lost comes again: trying again is safe by contract.
+        A message whose copy was confirmed and whose acknowledgement was then lost comes again:
+        trying again is safe by contract.
         """
-        left: list[tuple[Ticket, Failure]] = []
-        copies: list[tuple[Ticket, Failure, Outcome, Outgoing]] = []
-        rejected: list[Ticket] = []
+        rejected: list[Failed] = []
+        copied: list[Failed] = []
         for ticket, failure in failures:
-            delay = self._delay(failure)
-            if delay is None:
-                copy = parked_copy(failure, self._topology)
-                copies.append((ticket, failure, Outcome.PARKED, copy))
-            elif ticket.session.native_retry:
-                rejected.append(ticket)
-                report.put_aside(failure, Outcome.RETRIED, delay)
-            else:
-                copy = retry_copy(failure, self._topology, delay)
-                copies.append((ticket, failure, Outcome.RETRIED, copy))
+            native = ticket.session.native_retry and self._delay(failure) is not None
+            (rejected if native else copied).append((ticket, failure))
         if rejected:
-            rejected[0].session.give_back([ticket.tag for ticket in rejected])
-        if not copies:
-            return left
-        problems = self._publisher.publish_many([copy for *_, copy in copies])
-        settled: list[Ticket] = []
-        for (ticket, failure, outcome, _), problem in zip(copies, problems, strict=True):
+            rejected[0][0].session.give_back([ticket.tag for ticket, _ in rejected])
+            self._say(report, rejected)
+        if not copied:
+            return [], None
+        self.serve()  # a connection that was lost since is better found before it is used
+        left: list[Failed] = []
+        problem: str | None = None
+        for portion in _portions(copied):
             if problem is None:
-                settled.append(ticket)
-                report.put_aside(failure, outcome, self._delay(failure))
+                kept, problem = self._copy(portion, report)
+                left += kept
             else:
-                left.append((ticket, failure))
+                left += portion
+        return left, problem
+
+    def _copy(self, failures: list[Failed], report: Report[Any]) -> tuple[list[Failed], str | None]:
+        """Publish copies, acknowledge what is confirmed, return the rest and the first problem."""
+        copies = [self._outgoing(failure) for _, failure in failures]
+        try:
+            problems = self._publisher.publish_many(copies)
+        except TransientError as error:
+            return failures, str(error)
+        if any(isinstance(problem, UnroutableError) for problem in problems):
+            self._publisher.close()  # somebody has deleted the queue: the next connection makes it
+        outcomes = list(zip(failures, problems, strict=True))
+        settled = [failed for failed, problem in outcomes if problem is None]
         if settled:
-            settled[0].session.acknowledge([ticket.tag for ticket in settled])
-        return left
+            settled[0][0].session.acknowledge([ticket.tag for ticket, _ in settled])
+            self._say(report, settled)
+        left = [failed for failed, problem in outcomes if problem is not None]
+        return left, next((str(problem) for problem in problems if problem is not None), None)
+
+    def _outgoing(self, failure: Failure) -> Outgoing:
+        delay = self._delay(failure)
+        if delay is None:
+            return parked_copy(failure, self._topology)
+        return retry_copy(failure, self._topology, delay)
+
+    def _say(self, report: Report[Any], failures: Sequence[Failed]) -> None:
+        for _, failure in failures:
+            delay = self._delay(failure)
+            outcome = Outcome.PARKED if delay is None else Outcome.RETRIED
+            report.put_aside(failure, outcome, delay)
 
     def serve(self) -> None:
         """Keep the connection alive while there is nothing to put aside."""
-        try:
+        with suppress(TransientError):  # it connects again when it is needed
             self._publisher.serve()
-        except TransientError:
-            return  # it connects again when it is needed
 
     def close(self) -> None:
         """Close the connection."""
@@ -83,3 +108,17 @@ class Sidetrack:
         if isinstance(failure.error, PermanentError) or failure.attempt > len(self._delays):
             return None
         return self._delays[failure.attempt - 1]
+
+
+def _portions(failures: Sequence[Failed]) -> Iterator[list[Failed]]:
+    """Split by the size of the messages; one that is larger than a portion is one."""
+    portion: list[Failed] = []
+    size = 0
+    for failed in failures:
+        length = len(failed[1].delivery.body)
+        if portion and size + length > PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+        portion.append(failed)
+        size += length
+    yield portion

@@ -1,11 +1,12 @@
 """A thread that processes deliveries in batches, and settles what was brought to an end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from threading import Event, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
-from skillupworks.errors import PermanentError, SkillUpWorksError, TransientError
+from skillupworks.errors import PermanentError, SkillUpWorksError
 from skillupworks.messaging.declaration import Declaration
 from skillupworks.messaging.failures import Failure, attempt_of
 from skillupworks.messaging.mailbox import Mailbox
@@ -75,30 +76,40 @@ class Worker(Generic[M]):
 
     def _run(self) -> None:
         try:
-            while (tickets := self._mailbox.take(self._declaration.batch, IDLE_SECONDS)) != []:
-                if tickets is None:
-                    self._sidetrack.serve()
-                    continue
-                try:
-                    self._handle(tickets)
-                except _GivenUpError:
-                    self._trouble = None
+            self._work()
         except BaseException as error:  # noqa: BLE001 - reported by the consumer, which ends
             self.crash = error
         finally:
-            self._sidetrack.close()
             self.done.set()
             self._ended()
 
+    def _work(self) -> None:
+        """Handle what comes until the mailbox is closed and empty."""
+        try:
+            served = monotonic()
+            while (tickets := self._mailbox.take(self._declaration.batch, IDLE_SECONDS)) != []:
+                if tickets:
+                    self._handle(tickets)
+                if monotonic() - served >= IDLE_SECONDS:
+                    self._sidetrack.serve()
+                    served = monotonic()
+        finally:
+            self._sidetrack.close()
+
     def _handle(self, tickets: Sequence[Ticket]) -> None:
+        """Bring deliveries to an end, or leave them when the broker has them again."""
         self._metrics.received.inc(len(tickets))
-        works, failures = self._read(tickets)
-        if works and not self._process_together(works):
-            for ticket, work in works:
-                if failure := self._process_alone(ticket, work):
-                    failures.append((ticket, failure))
-        if failures:
-            self._put_aside(failures)
+        try:
+            with self._attempt():
+                works, failures = self._read(tickets)
+            if works and not self._process_together(works):
+                for ticket, work in works:
+                    if failure := self._process_alone(ticket, work):
+                        failures.append((ticket, failure))
+            if failures:
+                self._put_aside(failures)
+        except _GivenUpError:
+            self._trouble = None
 
     def _read(
         self, tickets: Sequence[Ticket]
@@ -112,7 +123,7 @@ class Worker(Generic[M]):
             attempt = attempt_of(delivery, native_retry=native)
             try:
                 works.append((ticket, Work(read(delivery), delivery, attempt)))
-            except PermanentError as error:
+            except Exception as error:  # noqa: BLE001 - it fails alone, whatever it is
                 failures.append((ticket, Failure(delivery, error, attempt)))
         return works, failures
 
@@ -137,6 +148,8 @@ class Worker(Generic[M]):
         """Process one message for as long as it takes; return the failure that is its own."""
         pauses = Backoff(PAUSE_BASE_SECONDS, PAUSE_CAP_SECONDS)
         while True:
+            if ticket.session.over.is_set():  # while those before it were done
+                raise _GivenUpError
             try:
                 self._process([(ticket, work)])
             except PermanentError as error:
@@ -151,34 +164,39 @@ class Worker(Generic[M]):
 
     def _process(self, works: Sequence[tuple[Ticket, Work[M]]]) -> None:
         """Process, acknowledge and report; raises what the process raises."""
-        self._began = began = monotonic()
+        began = monotonic()
+        batch = [work for _, work in works]
         try:
-            outcomes = self._declaration.process([work for _, work in works])
+            with self._attempt():
+                outcomes = self._declaration.process(batch)
         finally:
-            self._began = None
-            self._metrics.handler_seconds.observe(monotonic() - began)
+            seconds = monotonic() - began
+            self._metrics.handler_seconds.observe(seconds)
+        if len(outcomes) != len(batch):
+            raise RuntimeError(f"{len(outcomes)} outcomes for {len(batch)} messages")
         self._trouble = None
         works[0][0].session.acknowledge([ticket.tag for ticket, _ in works])
         self.processed += outcomes.count(Outcome.PROCESSED)
-        self._report.done([work for _, work in works], outcomes, monotonic() - began)
+        self._report.done(batch, outcomes, seconds)
 
     def _put_aside(self, failures: list[tuple[Ticket, Failure]]) -> None:
         """Bring failed messages out of the way of the others, for as long as it takes."""
         pauses = Backoff(PAUSE_BASE_SECONDS, PAUSE_CAP_SECONDS)
         while failures:
-            self._began = monotonic()
-            try:
-                left = self._sidetrack.put(failures, self._report)
-            except TransientError as error:
-                left, problem = failures, str(error)
-            else:
-                problem = "the broker did not take the copies of messages that failed"
-            finally:
-                self._began = None
-            failures = left
-            if failures:
+            with self._attempt():
+                failures, problem = self._sidetrack.put(failures, self._report)
+            if problem is not None:
                 self._hold(problem, pauses, [ticket for ticket, _ in failures])
         self._trouble = None
+
+    @contextmanager
+    def _attempt(self) -> Iterator[None]:
+        """Say for how long the block has run: it may hang."""
+        self._began = monotonic()
+        try:
+            yield
+        finally:
+            self._began = None
 
     def _hold(self, problem: str, pauses: Backoff, tickets: Sequence[Ticket]) -> None:
         """Keep messages in hand for a pause; _GivenUpError when the broker has them again."""
