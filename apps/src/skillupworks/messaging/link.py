@@ -141,17 +141,12 @@ class Link:
 
     def close(self) -> None:
         """Close the connection, whatever state it is in; what was not acknowledged goes back."""
-        connection = self._connection
-        with suppress(*CONNECTION_ERRORS):  # it may be on its way down already
-            if not (connection.is_closing or connection.is_closed):
-                connection.close()
-        self._await_end(CLOSE_SECONDS)
-        if not connection.is_closed:
-            # Nobody answers. pika has no other way to drop a connection, and an open socket that
-            # nobody serves would keep the broker from giving our messages to somebody else.
-            unanswered = BrokerUnavailableError("the broker did not answer the close")
-            with suppress(*CONNECTION_ERRORS):
-                connection._terminate_stream(unanswered)  # type: ignore[attr-defined]  # noqa: SLF001
+        if self._connection.is_open:
+            with suppress(*CONNECTION_ERRORS):  # it may be on its way down already
+                self._connection.close()
+            self._await_end(CLOSE_SECONDS)
+        if not self._connection.is_closed:
+            self._drop()
             self._await_end(DROP_SECONDS)
         with self._lock:
             if not self._closed:
@@ -174,6 +169,16 @@ class Link:
                     f"RabbitMQ at {self.host} has not answered for {seconds:.0f} s"
                 )
             self.run(seconds=min(left, STEP_SECONDS))
+
+    def _drop(self) -> None:
+        """Break a connection that is being opened, or on which nobody answers.
+
+        An open socket that nobody serves would keep the broker from giving our messages to somebody
+        else. pika offers no way to do so, and stumbles over a `close` while it connects.
+        """
+        given_up = BrokerUnavailableError("given up")
+        with suppress(*CONNECTION_ERRORS):
+            self._connection._terminate_stream(given_up)  # type: ignore[attr-defined]  # noqa: SLF001
 
     def _await_end(self, seconds: float) -> None:
         """Exchange data until the connection is closed, or for so many seconds."""
