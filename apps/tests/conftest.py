@@ -11,6 +11,8 @@ from structlog.testing import LogCapture
 
 from skillupworks.messaging.message import Delivery
 
+from .played_broker import PlayedBroker
+
 # the message of the shop's documentation, field by field
 ORDER_MESSAGE: dict[str, Any] = {
     "orderId": "ORD-1702554000123",
@@ -38,6 +40,14 @@ def delivery() -> DeliveryMaker:
         return Delivery(**{"body": body, "message_id": "message-1"} | properties)
 
     return make
+
+
+@pytest.fixture
+def broker() -> Iterator[PlayedBroker]:
+    """Play a broker."""
+    broker = PlayedBroker()
+    yield broker
+    broker.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A link says what is wrong, waits for nothing for ever, and leaves nothing open behind it."""
 
 import socket
-from collections.abc import Iterator
 from functools import partial
 from threading import Thread
 from time import monotonic, sleep
@@ -17,14 +16,6 @@ from skillupworks.messaging.link import Link
 
 from .played_broker import Caller, Method, PlayedBroker
 from .waiting import SECONDS
-
-
-@pytest.fixture
-def broker() -> Iterator[PlayedBroker]:
-    """Play a broker."""
-    broker = PlayedBroker()
-    yield broker
-    broker.close()
 
 
 def open_link(broker: PlayedBroker) -> Link:
