@@ -1,6 +1,7 @@
 """`skillupworks dlq` as an operator types it, on queues in memory."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import skillupworks as skillupworks_package
 from skillupworks.errors import ConfigurationError
 from skillupworks.messaging.parked import Parked
 from skillupworks.ops.cli import skillupworks
@@ -51,13 +53,13 @@ def test_list_has_a_row_for_each_message(dlq: Dlq) -> None:
     assert first.startswith("a ")
     assert "total: is 2000, but the items add up to 1999" in first
     assert "exhausted" in second
-    assert result.stderr == "2 of 2 messages in order-processing-dlq on memory\n"
+    assert result.stderr == "2 messages in order-processing-dlq on memory\n"
 
 
 def test_list_as_json_is_for_programs(dlq: Dlq) -> None:
     found = document(dlq("list", "--json", "--reason", "invalid"))
 
-    assert (found["queue"], found["count"], found["more"]) == ("order-processing-dlq", 2, False)
+    assert (found["queue"], found["count"], found["matched"]) == ("order-processing-dlq", 2, 1)
     (message,) = found["messages"]
     assert message["message_id"] == "a"
     assert message["order_id"] == "ORD-1"
@@ -65,14 +67,18 @@ def test_list_as_json_is_for_programs(dlq: Dlq) -> None:
     assert message["parked_at"] == "2026-11-22T15:50:00Z"
 
 
-def test_list_says_when_there_is_more(dlq: Dlq) -> None:
-    result = dlq("list", "--limit", "1")
+def test_list_shows_the_latest_and_says_that_there_are_more(dlq: Dlq, broker: MemoryBroker) -> None:
+    broker.queues["order-processing-dlq"] = [
+        *(parked(f"{minutes}m", minutes=minutes) for minutes in (5, 30, 1)),
+        parked("other", minutes=0, reason="other"),
+    ]
 
-    assert len(result.stdout.splitlines()) == 3
-    assert "--limit 0 lists all" in result.stderr
-    assert document(dlq("list", "--limit", "1", "--json"))["more"] is True
-    assert document(dlq("list", "--limit", "2", "--json"))["more"] is False
-    assert len(document(dlq("list", "--limit", "0", "--json"))["messages"]) == 2
+    result = dlq("list", "--limit", "2", "--reason", "invalid")
+
+    assert [line.split()[0] for line in result.stdout.splitlines()[2:]] == ["5m", "1m"]
+    assert "3 of 4 messages in order-processing-dlq" in result.stderr
+    assert "These are the latest 2; --limit 0 lists all of them." in result.stderr
+    assert len(document(dlq("list", "--limit", "0", "--json"))["messages"]) == 4
 
 
 def test_a_summary_counts_by_reason_and_class(dlq: Dlq, broker: MemoryBroker) -> None:
@@ -291,3 +297,12 @@ def test_completion_is_printed_for_a_shell(shell: str) -> None:
 
     assert result.exit_code == 0
     assert "_SKILLUPWORKS_COMPLETE" in result.stdout
+
+
+def test_no_service_imports_what_only_the_tool_needs() -> None:
+    source = Path(skillupworks_package.__file__).parent
+    imports = re.compile(r"^\s*(import|from) (click|rich)\b", re.MULTILINE)
+
+    found = {path.parent.name for path in source.rglob("*.py") if imports.search(path.read_text())}
+
+    assert found == {"ops"}

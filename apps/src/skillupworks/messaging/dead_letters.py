@@ -1,9 +1,10 @@
 """A dead-letter queue on the broker, for an operator's tool.
 
-Looking at messages means taking them without an acknowledgement and giving them back. Each time, a
-quorum queue counts one delivery more (up to RabbitMQ 4.2; since 4.3 what is given back is not
-counted), and moves a message on that was delivered more often than the queue's delivery limit
-allows. The policy of our dead-letter queues sets that limit to 1,000,000.
+Looking at messages means taking them without an acknowledgement and giving them back. For a quorum
+queue that is a delivery. Up to RabbitMQ 4.2 it counts them, and moves a message on that was
+delivered more often than the queue's delivery limit allows; the policy of our dead-letter queues
+sets that limit to 1,000,000. And it does not keep the order: what was given back stands behind
+other messages that were given back before, in groups that are mixed up.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from skillupworks.errors import (
     MessageTooLargeError,
     NotAcceptedError,
     TopologyError,
+    TransientError,
     UnroutableError,
 )
 from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describe
@@ -34,7 +36,7 @@ __all__ = ["BrokerDeadLetters"]
 NOT_FOUND = 404
 PAGE_BYTES = 8 * 1024 * 1024
 # the broker closes a channel that holds a message for 30 minutes (consumer_timeout)
-HOLD_SECONDS = 600.0
+HOLD_SECONDS = 25 * 60.0
 # all properties of a message must fit into one frame of 128 KiB
 PROPERTY_BYTES = 128 * 1024 - 64
 
@@ -105,14 +107,21 @@ class BrokerDeadLetters:
         return int(queue.message_count)
 
     def pages(self, size: int) -> Iterator[list[Parked]]:
-        """Yield the messages that are there now, oldest first, up to `size` at a time."""
+        """Yield the messages that are there now, up to `size` at a time.
+
+        Raises TransientError when the broker would soon take back what is held.
+        """
         left = self.count()
         since = monotonic()
         try:
             while left > 0:
-                if monotonic() - since > HOLD_SECONDS:
-                    self._hold_anew()
+                if not self._held:
                     since = monotonic()
+                elif monotonic() - since > HOLD_SECONDS:
+                    raise TransientError(
+                        f"RabbitMQ allows nobody to hold a message for 30 minutes, and {self._held}"
+                        " that did not match have been held for 25"
+                    )
                 page = self._hold(min(size, left))
                 if not page:
                     return
@@ -192,15 +201,8 @@ class BrokerDeadLetters:
         self._held += len(page)
         return page
 
-    def _hold_anew(self) -> None:
-        """Give back what is held and take it again: what was given back comes first."""
-        held = self._held
-        self._give_back()
-        while self._held < held and self._hold(held - self._held):
-            pass
-
     def _give_back(self) -> None:
-        """Give back what is held: RabbitMQ 4.3 does not count it when it is told so."""
+        """Give back what is held: RabbitMQ 4.3 does not count it as a delivery when told so."""
         channel, self._holding, self._held = self._holding, None, 0
         if channel is not None and channel.is_open:
             with self._errors():

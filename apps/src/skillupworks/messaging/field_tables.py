@@ -14,7 +14,8 @@ from pika import data
 
 __all__ = ["RawTime", "repair"]
 
-FLOATS = {b"f": ">f", b"d": ">d"}
+TIME = ord("T")
+REPAIRED = {TIME: ">Q", ord("f"): ">f", ord("d"): ">d"}
 
 Decode = Callable[[bytes, int], tuple[Any, int]]
 Encode = Callable[[list[bytes], Any], int]
@@ -38,17 +39,17 @@ def repair() -> None:
 
 def decode_value(encoded: bytes, offset: int) -> tuple[Any, int]:
     """Return the value at `offset` and the offset behind it."""
-    kind = encoded[offset : offset + 1]
-    if kind in FLOATS:
-        (number,) = struct.unpack_from(FLOATS[kind], encoded, offset + 1)
-        return number, offset + 1 + struct.calcsize(FLOATS[kind])
-    if kind == b"T":
-        (seconds,) = struct.unpack_from(">Q", encoded, offset + 1)
+    kind = encoded[offset]
+    if kind not in REPAIRED:
+        return _decode(encoded, offset)
+    form = REPAIRED[kind]
+    (value,) = struct.unpack_from(form, encoded, offset + 1)
+    if kind == TIME:
         try:
-            return datetime.fromtimestamp(seconds, UTC), offset + 9
+            value = datetime.fromtimestamp(value, UTC)
         except (ValueError, OverflowError, OSError):
-            return RawTime(seconds), offset + 9
-    return _decode(encoded, offset)
+            value = RawTime(value)
+    return value, offset + 1 + struct.calcsize(form)
 
 
 def encode_value(pieces: list[bytes], value: object) -> int:

@@ -15,7 +15,7 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 # what RabbitMQ calls its reasons for dead-lettering a message by itself
 BROKER_REASONS = {
-    "delivery_limit": "delivered again and again without an acknowledgement (delivery limit)",
+    "delivery_limit": "never acknowledged, though delivered again and again",
     "rejected": "rejected by a consumer that did not say why",
     "expired": "its time to live ended",
     "maxlen": "its queue was full",
@@ -167,7 +167,7 @@ class DeadLetters(Protocol):
         """Return how many messages are in the queue and not in somebody's hands."""
 
     def pages(self, size: int) -> Iterator[list[Parked]]:
-        """Yield the messages that are there now, oldest first, up to `size` at a time.
+        """Yield the messages that are there now, in any order, up to `size` at a time.
 
         They stay in the queue unless removed, but nobody else sees them meanwhile. What comes
         into the queue later is not among them. The messages of a page can be removed until the

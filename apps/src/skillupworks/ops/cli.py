@@ -1,6 +1,5 @@
 """The command `skillupworks`: what an operator needs beside systemctl and journalctl."""
 
-import os
 from typing import Any
 
 import click
@@ -49,5 +48,4 @@ skillupworks.add_command(dlq)
 
 def main() -> None:
     """Entry point of the console script."""
-    os.umask(0o077)
     skillupworks(prog_name="skillupworks", complete_var=COMPLETION)

@@ -6,7 +6,6 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import islice
 
 import click
 
@@ -24,6 +23,7 @@ from skillupworks.ops.options import (
 from skillupworks.ops.output import Output, printable
 from skillupworks.ops.rendering import Group, as_json, group_table, groups_of, message_table
 from skillupworks.ops.replay import Replay
+from skillupworks.ops.report import Watch
 from skillupworks.ops.running import (
     INCOMPLETE,
     end,
@@ -35,7 +35,7 @@ from skillupworks.ops.running import (
     watching,
 )
 from skillupworks.ops.selection import Selection, order_id_of
-from skillupworks.ops.transfers import matching
+from skillupworks.ops.transfers import latest, matching
 
 __all__ = ["dlq"]
 
@@ -74,36 +74,37 @@ for _command in (drop_command, export_command, import_command):
 @dlq.command(name="list")
 @queue_option
 @filter_options
-@limit_option(50, explained="How many at most; 0 for all.")
+@limit_option(50, explained="How many of the latest; 0 for all.")
 @click.option("--summary", is_flag=True, help="Count by reason and class of error instead.")
 @output_option
 def list_command(
     queue: str, selection: Selection, limit: int | None, *, summary: bool, output: Output
 ) -> None:
-    """List parked messages, oldest first.
+    """List parked messages, the latest last.
 
     A narrow terminal leaves columns out and cuts the error, a pipe does not. `show` tells all
     about one message.
     """
-    now = datetime.now(UTC)
     with open_queue(queue) as dead_letters:
         place = f"{queue} on {dead_letters.host}"
         count = dead_letters.count()
-        found = matching(dead_letters, selection)
-        if summary:
-            _list_groups(groups_of(found), count, place, output)
-            return
-        messages = list(islice(found, limit))
-        more = len(messages) == limit and next(found, None) is not None
-    if output.as_json:
+        with output.progress("Reading", count) as advance:
+            watch = Watch(progress=lambda report: advance(report.seen))
+            found = matching(dead_letters, selection, watch=watch)
+            if summary:
+                groups = groups_of(found)
+            else:
+                messages, matched = latest(found, limit)
+    if summary:
+        _list_groups(groups, count, place, output)
+    elif output.as_json:
         listed = [as_json(message) for message in messages]
-        output.document({"queue": queue, "count": count, "more": more, "messages": listed})
-        return
-    if messages:
-        output.show(message_table(messages, now, output.width, for_people=output.for_people))
-    output.say(_counted(len(messages), count, place))
-    if more:
-        output.say("More of them match: --limit 0 lists all, --summary counts them.")
+        output.document({"queue": queue, "count": count, "matched": matched, "messages": listed})
+    else:
+        _list_messages(messages, output)
+        output.say(_counted(matched, count, place))
+        if len(messages) < matched:
+            output.say(f"These are the latest {len(messages)}; --limit 0 lists all of them.")
 
 
 @dlq.command()
@@ -187,6 +188,12 @@ def replay(  # noqa: PLR0913 - an option each
     end_as(report)
 
 
+def _list_messages(messages: list[Parked], output: Output) -> None:
+    if messages:
+        now = datetime.now(UTC)
+        output.show(message_table(messages, now, output.width, for_people=output.for_people))
+
+
 def _list_groups(groups: list[Group], count: int, place: str, output: Output) -> None:
     if output.as_json:
         output.document([group.as_json() for group in groups])
@@ -205,9 +212,7 @@ def _list_replay(
         listed = [as_json(message) | {"target": target or message.queue} for message in found]
         output.document({"queue": queue, "messages": listed})
         return
-    if found:
-        now = datetime.now(UTC)
-        output.show(message_table(found, now, output.width, for_people=output.for_people))
+    _list_messages(found, output)
     for name, count in Counter(target or message.queue for message in found).items():
         where = f"to {name}" if name else "nowhere: they do not say where they failed, see --to"
         output.say(f"{messages_of(count)} would be replayed {where}")
@@ -217,6 +222,8 @@ def _list_replay(
 def _counted(found: int, count: int, place: str) -> str:
     if not count:
         return f"{place} is empty"
+    if found == count:
+        return f"{messages_of(count)} in {place}"
     return f"{found:,} of {messages_of(count)} in {place}"
 
 

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -19,6 +20,7 @@ UNSAFE = re.compile(
 BREAKS = re.compile(r"[\t\n]")
 # a pipe or a file has no width: nothing is cut there
 UNLIMITED = 100_000
+PATIENCE_SECONDS = 1.0
 
 
 class Output:
@@ -55,17 +57,28 @@ class Output:
 
     @contextmanager
     def progress(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a bar while there is somebody to see it; yields what sets the number done."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        with Progress(
-            *columns,
+        """Show a bar if somebody sees it and has to wait; yields what sets the number done."""
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=self._err,
             transient=True,
             disable=not self._err.is_terminal,
-        ) as progress:
-            task = progress.add_task(what, total=total)
-            yield lambda done: progress.update(task, completed=done)
+        )
+        task = bar.add_task(what, total=total)
+        began = monotonic()
+
+        def advance(done: int) -> None:
+            bar.update(task, completed=done)
+            if not bar.live.is_started and monotonic() - began > PATIENCE_SECONDS:
+                bar.start()
+
+        try:
+            yield advance
+        finally:
+            bar.stop()
 
 
 def printable(text: str, *, on_one_line: bool = True) -> str:

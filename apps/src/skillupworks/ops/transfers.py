@@ -5,8 +5,10 @@ file, and importing the file skips it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from heapq import nlargest
+from itertools import chain
 from pathlib import Path
 
 from skillupworks.errors import SkillUpWorksError
@@ -15,17 +17,37 @@ from skillupworks.ops.message_file import MessageFile, read_messages
 from skillupworks.ops.report import Report, Watch
 from skillupworks.ops.selection import Selection
 
-__all__ = ["drop", "export_messages", "import_messages", "matching"]
+__all__ = ["drop", "export_messages", "import_messages", "latest", "matching"]
 
 PAGE = 100
 
 
 def matching(
-    dead_letters: DeadLetters, selection: Selection, limit: int | None = None
+    dead_letters: DeadLetters,
+    selection: Selection,
+    limit: int | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Parked]:
     """Yield the messages that match, up to `limit`; they stay where they are."""
-    pages = _matching_pages(dead_letters, selection, limit, Report(), Watch())
-    return islice(chain.from_iterable(pages), limit)
+    pages = _matching_pages(dead_letters, selection, limit, Report(), watch or Watch())
+    return chain.from_iterable(pages)
+
+
+def latest(messages: Iterable[Parked], limit: int | None) -> tuple[list[Parked], int]:
+    """Return those that were parked last, the latest last, and how many there were to choose from.
+
+    A message of unknown age comes first. Only those that are returned are kept in memory.
+    """
+    number = 0
+
+    def counted() -> Iterator[Parked]:
+        nonlocal number
+        for message in messages:
+            number += 1
+            yield message
+
+    chosen = list(counted()) if limit is None else nlargest(limit, counted(), key=_age)
+    return sorted(chosen, key=_age), number
 
 
 def export_messages(
@@ -37,9 +59,12 @@ def export_messages(
 ) -> Report:
     """Write the messages that match into the file; they stay where they are."""
     report = Report()
-    for page in _matching_pages(dead_letters, selection, limit, report, watch):
-        file.write(page)
-        report.done += len(page)
+    try:
+        for page in _matching_pages(dead_letters, selection, limit, report, watch):
+            file.write(page)
+            report.done += len(page)
+    except SkillUpWorksError as error:
+        report.ended_by = str(error)
     return report
 
 
@@ -90,6 +115,10 @@ def import_messages(dead_letters: DeadLetters, path: Path, watch: Watch) -> Repo
     except SkillUpWorksError as error:
         report.ended_by = str(error)
     return report
+
+
+def _age(message: Parked) -> datetime:
+    return message.parked_at or datetime.min.replace(tzinfo=UTC)
 
 
 def _matching_pages(
