@@ -117,6 +117,8 @@ class EffectRunner:
         # whether the problem is the back end's: that it is over shows by a delivery only
         self._away = False
         self._measure_due = 0.0
+        # whether this process has just recorded effects of this kind
+        self._recorded = False
         self._thread = Thread(target=self._run, name=f"effects-{kind}", daemon=True)
 
     def start(self) -> None:
@@ -148,7 +150,7 @@ class EffectRunner:
             if answered or not self._away:
                 self._recover()
             if taken < self._back_end.batch:
-                self._wait()
+                self._recorded = self._wait()
         self._back_end.close()
 
     def _deliver_batch(self) -> tuple[int, bool]:
@@ -158,7 +160,7 @@ class EffectRunner:
         delivered: list[Effect] = []
         began = monotonic()
         with self._database.transaction() as cursor:
-            effects = self._table.take(cursor, self._back_end.batch)
+            effects = self._table.take(cursor, self._back_end.batch, own=self._recorded)
             for effect in effects:
                 if self._stopping.is_set() or monotonic() - began > TRANSACTION_SECONDS:
                     break
@@ -224,11 +226,12 @@ class EffectRunner:
         self._oldest_seconds.set(backlog.oldest_seconds)
         self._measure_due = monotonic() + BACKLOG_SECONDS
 
-    def _wait(self) -> None:
-        """Wait for the next effect, and for those that come right behind it."""
-        if self._woken.wait(POLL_SECONDS):
+    def _wait(self) -> bool:
+        """Wait for the next effect, and those right behind it; return whether one was recorded."""
+        if recorded := self._woken.wait(POLL_SECONDS):
             self._stopping.wait(GATHER_SECONDS)
         self._woken.clear()
+        return recorded
 
     def _fail(self, error: Exception) -> None:
         """Say what is wrong, once per change, and pause."""

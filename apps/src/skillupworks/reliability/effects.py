@@ -14,9 +14,12 @@ from skillupworks.runtime.database import Cursor
 
 __all__ = ["Backlog", "Effect", "EffectTable", "Inserting", "add_effect"]
 
+# An effect is due so long after it was recorded: until then it is for the process that recorded
+# it, so that an order's lines stand together in one journal. (INSERT has the same second.)
+OWN_SECONDS = 1
 INSERT = (
     "INSERT INTO effects (order_id, kind, payload, traceparent, due_at, created_at)"
-    " VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"
+    " VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6) + INTERVAL 1 SECOND, UTC_TIMESTAMP(6))"
 )
 ERROR_CHARACTERS = 500
 
@@ -59,15 +62,18 @@ class EffectTable:
     def __init__(self, kind: str) -> None:
         self._kind = kind
 
-    def take(self, cursor: Cursor, limit: int) -> list[Effect]:
-        """Return and lock those due for longest; what another process works on is passed over."""
+    def take(self, cursor: Cursor, limit: int, *, own: bool = False) -> list[Effect]:
+        """Return and lock those due for longest; what another process works on is passed over.
+
+        `own` takes those too that were just recorded: for the process that did so.
+        """
         # without the hint a small table is scanned, and rows of others met on the way
         cursor.execute(
             "SELECT id, order_id, payload, traceparent, attempts FROM effects"
             " FORCE INDEX (ix_effects_due)"
-            " WHERE kind = %s AND due_at <= UTC_TIMESTAMP(6)"
+            " WHERE kind = %s AND due_at <= UTC_TIMESTAMP(6) + INTERVAL %s SECOND"
             " ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED",
-            (self._kind, limit),
+            (self._kind, OWN_SECONDS if own else 0, limit),
         )
         return [Effect(*row) for row in cursor.fetchall()]
 
