@@ -171,7 +171,7 @@ class BrokerDeadLetters:
             self._give_back()
             if self._connection.is_open:
                 self._connection.close()
-        except (*CONNECTION_ERRORS, BrokerUnavailableError):
+        except CONNECTION_ERRORS:
             return  # lost, which gives everything back as well
 
     def _connect(self) -> tuple["BlockingConnection", str]:

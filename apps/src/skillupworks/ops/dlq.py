@@ -4,7 +4,6 @@ import getpass
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import click
@@ -117,23 +116,18 @@ def show(message_ids: tuple[str, ...], queue: str, output: Output) -> None:
     Its history, headers and body, and how to find it in the journal. ID is what `list` shows
     under Message, or the id of its order. If several messages have it, all of them are shown.
     """
-    now = datetime.now(UTC)
-    missing = dict.fromkeys(message_ids)
-    documents = []
+    wanted = set(message_ids)
     with open_queue(queue) as dead_letters:
-        for message in matching(dead_letters, Selection()):
-            names = {message.key, order_id_of(message)} & set(message_ids)
-            if not names:
-                continue
-            if output.as_json:
-                documents.append(as_json(message, complete=True))
-            else:
-                output.show(*page_of(message, now), "")
-            for name in names:
-                missing.pop(str(name), None)
+        found = [m for m in matching(dead_letters, Selection()) if wanted & _names_of(m)]
     if output.as_json:
+        documents = [as_json(message, complete=True) for message in found]
         output.document({"queue": queue, "messages": documents})
-    for name in missing:
+    else:
+        now = datetime.now(UTC)
+        for message in found:
+            output.show(*page_of(message, now), "")
+    missing = wanted.difference(*map(_names_of, found))
+    for name in sorted(missing):
         output.say(f"Error: there is no message '{printable(name)}' in {queue}")
     if missing:
         end(INCOMPLETE)
@@ -171,19 +165,22 @@ def replay(  # noqa: PLR0913 - an option each
     queue once the broker has confirmed its copy; if that is cut off in between, it is in both
     queues, and the consumer recognises it by its id.
     """
-    with open_queue(queue) as dead_letters:
-        if dry_run:
-            _list_replay(matching(dead_letters, selection, limit), target, queue, output)
-            return
-        with watching("Replaying", dead_letters.count(), output) as watch:
-            task = Replay(selection, _who(), target, limit, rate, watch)
-            report = task.run(dead_letters)
+    if dry_run:
+        with open_queue(queue) as dead_letters:
+            found = list(matching(dead_letters, selection, limit))
+        _list_replay(found, target, queue, output)
+        return
+    with (
+        open_queue(queue) as dead_letters,
+        watching("Replaying", dead_letters.count(), output) as watch,
+    ):
+        report = Replay(selection, _who(), target, limit, rate, watch).run(dead_letters)
     if output.as_json:
         output.document({"queue": queue, "replayed": report.done} | outcome_of(report))
     else:
         output.say(f"{messages_of(report.done)} replayed from {queue}")
         if report.done:
-            output.say("One that fails again comes back: skillupworks dlq list --newer-than 5m")
+            output.say("What fails again is parked again, see: skillupworks dlq list")
         say_problems(report, output)
     end_as(report)
 
@@ -203,11 +200,8 @@ def _list_groups(groups: list[Group], count: int, place: str, output: Output) ->
     output.say(_counted(sum(group.count for group in groups), count, place))
 
 
-def _list_replay(
-    messages: Iterator[Parked], target: str | None, queue: str, output: Output
-) -> None:
+def _list_replay(found: list[Parked], target: str | None, queue: str, output: Output) -> None:
     """Say where each message would go."""
-    found = list(messages)
     if output.as_json:
         listed = [as_json(message) | {"target": target or message.queue} for message in found]
         output.document({"queue": queue, "messages": listed})
@@ -225,6 +219,12 @@ def _counted(found: int, count: int, place: str) -> str:
     if found == count:
         return f"{messages_of(count)} in {place}"
     return f"{found:,} of {messages_of(count)} in {place}"
+
+
+def _names_of(message: Parked) -> set[str]:
+    """Return what `show` finds the message by."""
+    order_id = order_id_of(message)
+    return {message.key, order_id} if order_id else {message.key}
 
 
 def _who() -> str:
