@@ -67,14 +67,9 @@ class Caller:
         """Say something."""
         self._write(frame.Method(channel, method).marshal())
 
-    def deliver(self, body: bytes, **properties: Any) -> int:
-        """Deliver a message to the consumer; return its tag."""
-        self._last_tag += 1
-        deliver = spec.Basic.Deliver(self.consumers[-1], self._last_tag, False, "shop", "orders")
-        header = frame.Header(1, len(body), spec.BasicProperties(**properties))
-        content = frame.Body(1, body).marshal() if body else b""
-        self._write(frame.Method(1, deliver).marshal() + header.marshal() + content)
-        return self._last_tag
+    def deliver(self, *bodies: bytes, **properties: Any) -> None:
+        """Deliver messages to the consumer, with tags from 1, in one go."""
+        self._write(b"".join(self._message(body, properties) for body in bodies))
 
     def give_back(self, number: int) -> None:
         """Return the message that was published as this one, counted from 0."""
@@ -88,6 +83,13 @@ class Caller:
         """Break the connection."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _message(self, body: bytes, properties: dict[str, Any]) -> bytes:
+        self._last_tag += 1
+        deliver = spec.Basic.Deliver(self.consumers[-1], self._last_tag, False, "shop", "orders")
+        header = frame.Header(1, len(body), spec.BasicProperties(**properties))
+        content = frame.Body(1, body).marshal() if body else b""
+        return frame.Method(1, deliver).marshal() + header.marshal() + content
 
     def _run(self) -> None:
         buffer = b""

@@ -1,6 +1,5 @@
 """Consumes one queue: keeps a connection up, hands deliveries to the workers, drains at a stop."""
 
-from collections.abc import Sequence
 from functools import partial
 from random import sample
 from threading import Event
@@ -13,6 +12,7 @@ from skillupworks.errors import BrokerRefusedError, BrokerUnavailableError
 from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describe, unavailable
 from skillupworks.messaging.crew import Crew
 from skillupworks.messaging.declaration import Declaration
+from skillupworks.messaging.hosts import first_open
 from skillupworks.messaging.link import Link
 from skillupworks.messaging.metrics import ConsumerMetrics
 from skillupworks.messaging.session import Session
@@ -113,25 +113,21 @@ class Consumer:
 
         Raises BrokerUnavailableError when none does, or when the connection is lost.
         """
-        problems: dict[str, BrokerUnavailableError] = {}
         # in random order, so that many consumers spread over the nodes of a cluster
-        for host in sample(self._broker.hosts, len(self._broker.hosts)):
-            try:
-                session = self._open(host)
-            except BrokerUnavailableError as error:
-                if self._stopping.is_set():
-                    return
-                problems[host] = error
-                continue
-            began = monotonic()
-            try:
-                self._serve(session)
-            finally:
-                if session.settled or monotonic() - began > STABLE_SECONDS:
-                    for backoff in series:
-                        backoff.reset()
-            return
-        raise _together([problems[host] for host in self._broker.hosts])
+        hosts = sample(self._broker.hosts, len(self._broker.hosts))
+        try:
+            session = first_open(hosts, self._open)
+        except BrokerUnavailableError:
+            if self._stopping.is_set():
+                return
+            raise
+        began = monotonic()
+        try:
+            self._serve(session)
+        finally:
+            if session.settled or monotonic() - began > STABLE_SECONDS:
+                for backoff in series:
+                    backoff.reset()
 
     def _open(self, host: str) -> Session:
         link = Link(self._broker, host, self._on_waiting)
@@ -233,12 +229,3 @@ class Consumer:
         if reason and reason != self._hung:
             log.critical(f"The watchdog is no longer fed: {reason}")
         self._hung = reason
-
-
-def _together(problems: Sequence[BrokerUnavailableError]) -> BrokerUnavailableError:
-    """Return the problems with all hosts as one, always in the same words."""
-    if len(problems) == 1:
-        return problems[0]
-    refused = any(isinstance(problem, BrokerRefusedError) for problem in problems)
-    kind = BrokerRefusedError if refused else BrokerUnavailableError
-    return kind("; ".join(map(str, problems)))

@@ -24,6 +24,7 @@ from skillupworks.errors import (
 )
 from skillupworks.messaging.confirms import Confirms, PublishError
 from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describe, unavailable
+from skillupworks.messaging.hosts import first_open
 from skillupworks.messaging.link import Link
 from skillupworks.messaging.message import Outgoing
 
@@ -81,21 +82,13 @@ class Publisher:
     def connect(self) -> None:
         """Connect unless connected; the hosts are tried in turn.
 
-        Raises BrokerUnavailableError with the last host's problem.
+        Raises BrokerUnavailableError with the problems of all hosts.
         """
         if self.connected:
             return
         self.close()
-        problem = BrokerUnavailableError("no host")
-        for host in self._broker.hosts:
-            try:
-                self._link = self._open(host)
-            except BrokerUnavailableError as error:
-                problem = error
-            else:
-                self._host = host
-                return
-        raise problem
+        self._link = first_open(self._broker.hosts, self._open)
+        self._host = self._link.host
 
     def publish(self, message: Outgoing, *, timeout: float = CONFIRM_SECONDS) -> None:
         """Publish and return when the broker has taken responsibility for the message.
