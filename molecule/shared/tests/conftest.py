@@ -1,23 +1,43 @@
-"""Fixtures: the platform, and its parts, once for all tests. See helpers/ for what they can do."""
-
-import dataclasses
-import os
-import time
-from collections.abc import Generator, Iterator
+"""What all tests of live hosts have in common. See helpers/ for what the fixtures can do."""
 
 import pytest
 
-from tests.helpers.ansible import INVENTORY
-from tests.helpers.broker import Broker
-from tests.helpers.database import Database
+from tests.helpers.fixtures import (
+    broker,
+    database,
+    journal,
+    parts,
+    payment,
+    platform,
+    processors,
+    shop,
+)
 from tests.helpers.hosts import Platform
-from tests.helpers.journal import Journal
-from tests.helpers.parts import Parts
-from tests.helpers.services import Service, order_processors, payments
-from tests.helpers.shop import Shop
+from tests.helpers.reports import pytest_runtest_makereport, pytest_runtest_setup
+
+# for pytest to find here
+__all__ = [
+    "broker",
+    "database",
+    "journal",
+    "parts",
+    "payment",
+    "platform",
+    "processors",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "shop",
+]
 
 # From what only looks to what takes the most apart; files that are not here come first.
-LATE = ("test_settings", "test_faults_", "test_deployment", "test_check_mode", "test_reboot")
+LATE = (
+    "tests/test_settings",
+    "tests/test_faults_",
+    "faults/",
+    "tests/test_deployment",
+    "tests/test_check_mode",
+    "tests/test_reboot",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,99 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             (
                 place
                 for place, prefix in enumerate(LATE, start=1)
-                if item.path.name.startswith(prefix)
+                if f"{item.path.parent.name}/{item.path.name}".startswith(prefix)
             ),
             0,
         )
     )
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show with a failed test what the services wrote to their journals while it ran."""
-    report = yield
-    platform = getattr(item, "funcargs", {}).get("platform")
-    if report.failed and platform is not None:
-        started = getattr(item, "started", call.start)
-        journal = Journal(platform)
-
-        def tail(host: str) -> str:
-            try:
-                return journal.tail(host, started)
-            except RuntimeError as error:
-                return str(error)
-
-        for host, lines in platform.each(platform.names, tail).items():
-            if lines:
-                report.sections.append((f"journal of {host}", lines))
-    return report
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember when a test began."""
-    item.started = time.time()  # type: ignore[attr-defined]
-
-
 @pytest.fixture(scope="session", autouse=True)
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Return the hosts; the run ends here when one of them is down."""
-    if "MOLECULE_SCENARIO_NAME" in os.environ and INVENTORY not in os.environ:
-        pytest.exit(
-            f"{INVENTORY} is not set: Molecule's verifier must say which hosts are meant", 1
-        )
-    platform = Platform(tmp_path_factory.mktemp("ssh"))
-    if down := platform.down():
-        pytest.exit("\n".join(down), returncode=1)
-    yield platform
-    platform.close()
-
-
-@pytest.fixture(scope="session")
-def journal(platform: Platform) -> Journal:
-    """Return the journals of all hosts."""
-    return Journal(platform)
-
-
-@pytest.fixture(scope="session")
-def database(platform: Platform) -> Database:
-    """Return the database."""
-    return Database(platform)
-
-
-@pytest.fixture(scope="session")
-def broker(platform: Platform) -> Iterator[Broker]:
-    """Return the broker's management interface."""
-    address = platform.address(platform.only("rabbitmq"))
-    broker = Broker(address, "admin", platform.secrets["vault_rabbitmq_admin_password"])
-    yield broker
-    broker.close()
-
-
-@pytest.fixture(scope="session")
-def shop(platform: Platform) -> Iterator[Shop]:
-    """Return the shop's HTTP interface."""
-    shop = Shop(platform.address(platform.group("payment")[0]))
-    yield shop
-    shop.close()
-
-
-@pytest.fixture(scope="session")
-def payment(platform: Platform) -> Service:
-    """Return the payment service."""
-    return payments(platform)[0]
-
-
-@pytest.fixture(scope="session")
-def processors(platform: Platform) -> list[Service]:
-    """Return the order processors, one per host."""
-    return order_processors(platform)
-
-
-@pytest.fixture(scope="session")
-def parts(request: pytest.FixtureRequest) -> Parts:
-    """Return all of them."""
-    names = [field.name for field in dataclasses.fields(Parts)]
-    return Parts(**{name: request.getfixturevalue(name) for name in names})
+def _hosts_answer(platform: Platform) -> None:
+    """End the run here when a host is down."""
+    assert platform.names
