@@ -13,52 +13,58 @@ from skillupworks.reliability.outbox import Backlog, Waiting
 from skillupworks.runtime.database import Cursor
 
 
-class MemoryDatabase:
-    """A Database without rows: what is to happen at a commit is appended to `at_commit`.
+class MemoryTransaction:
+    """What is to happen when a transaction is committed, and when it ends in any way."""
 
-    `commit_error` is what a commit of something ends with.
-    """
+    def __init__(self) -> None:
+        self.at_commit: list[Callable[[], None]] = []
+        self.at_end: list[Callable[[], None]] = []
+
+
+class MemoryDatabase:
+    """A Database without rows; `commit_error` is what a commit of something ends with."""
 
     def __init__(self) -> None:
         self.commits = 0
         self.rollbacks = 0
         self.problem: str | None = None
         self.commit_error: Exception | None = None
-        self.at_commit: list[Callable[[], None]] = []
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
         if self.problem:
             raise StoreUnavailableError(self.problem)
+        transaction = MemoryTransaction()
         try:
-            yield cast("Cursor", self)
+            yield cast("Cursor", transaction)
+            self._commit(transaction)
         except BaseException:
-            self._roll_back()
+            self.rollbacks += 1
             raise
-        if self.commit_error and self.at_commit:
-            self._roll_back()
-            raise self.commit_error
-        self.commits += 1
-        while self.at_commit:
-            self.at_commit.pop(0)()
+        finally:
+            for action in transaction.at_end:
+                action()
 
     def check(self) -> str | None:
         return self.problem
 
-    def _roll_back(self) -> None:
-        self.rollbacks += 1
-        self.at_commit.clear()
+    def _commit(self, transaction: MemoryTransaction) -> None:
+        if self.commit_error and transaction.at_commit:
+            raise self.commit_error
+        for action in transaction.at_commit:
+            action()
+        self.commits += 1
 
 
 class MemoryOutbox:
     """An Outbox in memory; changes count when the transaction is committed."""
 
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
+    def __init__(self) -> None:
         self._lock = Lock()
+        self._taken: set[int] = set()
         self.rows: dict[int, Waiting] = {}
         self.stuck: dict[int, Waiting] = {}
-        self.due: list[int] = []
+        self.due: set[int] = set()
 
     def put(self, *message_ids: str, headers: dict[str, object] | None = None) -> None:
         with self._lock:
@@ -66,31 +72,41 @@ class MemoryOutbox:
                 row = len(self.rows) + len(self.stuck) + 1
                 self.rows[row] = Waiting(row, outgoing(message_id, headers))
 
-    def take(self, _cursor: Cursor, limit: int, *, retries: bool) -> list[Waiting]:
+    def take(self, cursor: Cursor, limit: int, *, retries: bool) -> list[Waiting]:
         with self._lock:
-            due = [self.stuck[row] for row in self.due] if retries else []
-            return (due + list(self.rows.values()))[:limit]
+            due = [self.stuck[row] for row in sorted(self.due)] if retries else []
+            free = [row for row in (*due, *self.rows.values()) if row.row not in self._taken]
+            rows = {waiting.row for waiting in free[:limit]}
+            self._taken |= rows
+            actions_of(cursor).at_end.append(lambda: self._taken.difference_update(rows))
+            return free[:limit]
 
-    def remove(self, _cursor: Cursor, rows: Sequence[int]) -> None:
+    def remove(self, cursor: Cursor, rows: Sequence[int]) -> None:
         def commit() -> None:
-            for row in rows:
-                (self.stuck if row in self.stuck else self.rows).pop(row)
-            self.due = [row for row in self.due if row not in rows]
+            with self._lock:
+                for row in rows:
+                    (self.stuck if row in self.stuck else self.rows).pop(row)
+                self.due.difference_update(rows)
 
-        self._database.at_commit.append(commit)
+        actions_of(cursor).at_commit.append(commit)
 
-    def postpone(self, _cursor: Cursor, rows: Sequence[int], error: str) -> None:
+    def postpone(self, cursor: Cursor, rows: Sequence[int], error: str) -> None:
         def commit() -> None:
-            for row in rows:
-                waiting = self.rows.pop(row, None) or self.stuck[row]
-                attempts = waiting.attempts + 1
-                self.stuck[row] = Waiting(row, waiting.message, attempts, error)
-            self.due = [row for row in self.due if row not in rows]
+            with self._lock:
+                for row in rows:
+                    waiting = self.rows.pop(row, None) or self.stuck[row]
+                    attempts = waiting.attempts + 1
+                    self.stuck[row] = Waiting(row, waiting.message, attempts, error)
+                self.due.difference_update(rows)
 
-        self._database.at_commit.append(commit)
+        actions_of(cursor).at_commit.append(commit)
 
     def backlog(self, _cursor: Cursor) -> Backlog:
         return Backlog(len(self.rows) + len(self.stuck), len(self.stuck), 1.5)
+
+
+def actions_of(cursor: Cursor) -> MemoryTransaction:
+    return cast("MemoryTransaction", cursor)
 
 
 class MemoryPublisher:

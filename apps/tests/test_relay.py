@@ -35,7 +35,7 @@ class Platform:
 
     def __init__(self) -> None:
         self.database = MemoryDatabase()
-        self.outbox = MemoryOutbox(self.database)
+        self.outbox = MemoryOutbox()
         self.publisher = MemoryPublisher()
         self.registry = CollectorRegistry()
         self.relay = Relay(
@@ -144,10 +144,10 @@ def test_a_stuck_message_is_tried_again_and_its_error_not_said_again(
     platform.relay.start()
     platform.wait_for(lambda: platform.outbox.stuck)
 
-    platform.outbox.due = [1]
+    platform.outbox.due = {1}
     platform.wait_for(lambda: platform.outbox.stuck[1].attempts == 2)
     del platform.publisher.outcomes["a"]
-    platform.outbox.due = [1]
+    platform.outbox.due = {1}
     platform.wait_for(lambda: not platform.outbox.stuck)
 
     assert platform.publisher.published == ["a"]

@@ -14,7 +14,7 @@ from skillupworks.reliability.unit import Transactional, Unit
 from skillupworks.runtime import trace
 from skillupworks.runtime.database import Cursor, Database, DataError, IntegrityError
 
-from .reliability_stubs import MemoryDatabase
+from .reliability_stubs import MemoryDatabase, actions_of
 
 PROCESSED, DUPLICATE = Outcome.PROCESSED, Outcome.DUPLICATE
 ROW = "INSERT INTO words (word) VALUES (%s)"
@@ -27,13 +27,12 @@ Handler = Callable[[str, Unit], Outcome | None]
 class Tables:
     """The inbox and all other tables in memory; `errors` says what inserting a row ends with."""
 
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
+    def __init__(self) -> None:
         self.inbox: dict[str, str] = {}
         self.statements: list[tuple[str, list[Sequence[object]]]] = []
         self.errors: dict[object, Exception] = {}
 
-    def claim(self, _: Cursor, consumer: str, tokens: Mapping[str, str]) -> dict[str, Claim]:
+    def claim(self, cursor: Cursor, consumer: str, tokens: Mapping[str, str]) -> dict[str, Claim]:
         assert consumer == "speller"
         claims = {}
         for message_id, token in tokens.items():
@@ -42,15 +41,15 @@ class Tables:
                 Claim.NEW if owner is None else Claim.OURS if owner == token else Claim.TAKEN
             )
         new = {key: tokens[key] for key, found in claims.items() if found is Claim.NEW}
-        self._database.at_commit.append(lambda: self.inbox.update(new))
+        actions_of(cursor).at_commit.append(lambda: self.inbox.update(new))
         return claims
 
-    def insert_rows(self, _: Cursor, statement: str, rows: Iterable[Sequence[object]]) -> int:
+    def insert_rows(self, cursor: Cursor, statement: str, rows: Iterable[Sequence[object]]) -> int:
         rows = list(rows)
         for row in rows:
             if error := self.errors.get(row[0]):
                 raise error
-        self._database.at_commit.append(lambda: self.statements.append((statement, rows)))
+        actions_of(cursor).at_commit.append(lambda: self.statements.append((statement, rows)))
         return len(rows)
 
     def rows(self, statement: str) -> list[Sequence[object]]:
@@ -64,10 +63,10 @@ def database() -> MemoryDatabase:
 
 
 @pytest.fixture
-def tables(database: MemoryDatabase, monkeypatch: pytest.MonkeyPatch, events: list[Any]) -> Tables:
+def tables(monkeypatch: pytest.MonkeyPatch, events: list[Any]) -> Tables:
     """Return tables that stand in for the statements of the inbox and of inserts."""
     del events  # captured, so that nothing is printed
-    tables = Tables(database)
+    tables = Tables()
     monkeypatch.setattr(unit_module, "claim", tables.claim)
     monkeypatch.setattr(unit_module, "insert_rows", tables.insert_rows)
     return tables

@@ -17,7 +17,7 @@ RETRY_SHARE = 0.2
 
 # the driver spends its time per column: one with all small ones halves what a message costs
 TAKE = (
-    "SELECT id, body, JSON_ARRAY(message_id, exchange, routing_key, type,"
+    "SELECT body, JSON_ARRAY(id, message_id, exchange, routing_key, type,"
     " UNIX_TIMESTAMP(created_at), traceparent, attempts, error)"
     " FROM outbox FORCE INDEX (ix_outbox_retry_at) WHERE "
 )
@@ -91,7 +91,7 @@ class Outbox:
         With `retries` also those whose turn has come again after they could not be published; to
         be asked for only when there are such, since it is one more round trip.
         """
-        rows: list[tuple[int, bytes, str]] = []
+        rows: list[tuple[bytes, str]] = []
         if retries:
             cursor.execute(TAKE_DUE, (int(limit * RETRY_SHARE),))
             rows += cursor.fetchall()
@@ -114,17 +114,13 @@ class Outbox:
         return Backlog(messages, stuck, max(0, microseconds or 0) / 1_000_000)
 
 
-def _waiting(row: int, body: bytes, fields: str) -> Waiting:
-    message_id, exchange, routing_key, kind, created_at, traceparent, attempts, error = json.loads(
-        fields
+def _waiting(body: bytes, fields: str) -> Waiting:
+    row, message_id, exchange, routing_key, kind, created_at, traceparent, attempts, error = (
+        json.loads(fields)
     )
+    headers = {trace.HEADER: traceparent} if traceparent else {}
+    timestamp = datetime.fromtimestamp(created_at, UTC)
     message = Outgoing(
-        exchange=exchange,
-        routing_key=routing_key,
-        body=body,
-        message_id=message_id,
-        timestamp=datetime.fromtimestamp(created_at, UTC),
-        type=kind,
-        headers={trace.HEADER: traceparent} if traceparent else {},
+        exchange, routing_key, body, message_id, timestamp, type=kind, headers=headers
     )
     return Waiting(row, message, attempts, error)

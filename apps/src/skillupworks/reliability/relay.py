@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Protocol
@@ -12,7 +13,9 @@ import structlog
 from skillupworks.errors import (
     BrokerRefusedError,
     MessageTooLargeError,
+    NotAcceptedError,
     TransientError,
+    UnconfirmedError,
     UnroutableError,
 )
 from skillupworks.messaging.message import Outgoing
@@ -20,12 +23,14 @@ from skillupworks.messaging.publisher import PublishError
 from skillupworks.reliability.outbox import Outbox, Waiting
 from skillupworks.reliability.relay_report import RelayMetrics, say_published, say_stuck
 from skillupworks.runtime.backoff import Backoff
-from skillupworks.runtime.database import Database
+from skillupworks.runtime.database import Cursor, Database
 
-__all__ = ["BatchPublisher", "Relay"]
+__all__ = ["RELAY_CONNECTIONS", "BatchPublisher", "Relay"]
 
 log = structlog.get_logger()
 
+# one for the batch that is published, one for the batch before that is being deleted
+RELAY_CONNECTIONS = 2
 # rows of one transaction; a failure in the middle repeats at most so many messages
 BATCH = 500
 # rows of other processes, or of one that died between its commit and the wake-up, wait this long
@@ -100,6 +105,8 @@ class Relay:
         self._counting = Lock()
         self._waiting = 0
         self._stuck = 0
+        self._settler = ThreadPoolExecutor(1, thread_name_prefix="outbox-relay-settler")
+        self._settling: Future[None] | None = None
         self._thread = Thread(target=self._run, name="outbox-relay", daemon=True)
 
     def start(self) -> None:
@@ -148,6 +155,8 @@ class Relay:
             try:
                 self._measure()
                 taken = self._publish_batch()
+                if not taken:
+                    self._await_settled()
             except TransientError as error:
                 self._fail(error)
                 continue
@@ -155,6 +164,9 @@ class Relay:
             if taken < BATCH:
                 self._woken.wait(POLL_SECONDS)
                 self._woken.clear()
+        with suppress(TransientError):  # those messages are published again
+            self._await_settled()
+        self._settler.shutdown()
         self._publisher.close()
 
     def _publish_batch(self) -> int:
@@ -163,21 +175,40 @@ class Relay:
         self._publisher.serve()
         self._metrics.connected.set(1)
         began = monotonic()
-        confirmed: list[Waiting] = []
-        refused: dict[str, list[Waiting]] = defaultdict(list)
-        problem: TransientError | None = None
-        with self._database.transaction() as cursor:
+        with ExitStack() as transaction:
+            cursor = transaction.enter_context(self._database.transaction())
             batch = self._outbox.take(cursor, BATCH, retries=self._stuck > 0)
             if not batch:
                 return 0
             outcomes = self._publisher.publish_many([waiting.message for waiting in batch])
-            for waiting, outcome in zip(batch, outcomes, strict=True):
-                if outcome is None:
-                    confirmed.append(waiting)
-                elif isinstance(outcome, (UnroutableError, MessageTooLargeError)):
-                    refused[str(outcome)].append(waiting)
-                else:
-                    problem = problem or outcome
+            self._await_settled()
+            # the next batch need not wait until this one is deleted
+            self._settling = self._settler.submit(
+                self._settle, transaction.pop_all(), cursor, batch, outcomes, began
+            )
+        for outcome in outcomes:
+            if isinstance(outcome, (NotAcceptedError, UnconfirmedError)):
+                self._await_settled()  # the next batch begins with these messages
+                raise outcome
+        return len(batch)
+
+    def _settle(
+        self,
+        transaction: ExitStack,
+        cursor: Cursor,
+        batch: Sequence[Waiting],
+        outcomes: Sequence[PublishError | None],
+        began: float,
+    ) -> None:
+        """Delete what was confirmed, put off what cannot be published, and commit."""
+        confirmed: list[Waiting] = []
+        refused: dict[str, list[Waiting]] = defaultdict(list)
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if outcome is None:
+                confirmed.append(waiting)
+            elif isinstance(outcome, (UnroutableError, MessageTooLargeError)):
+                refused[str(outcome)].append(waiting)
+        with transaction:
             if confirmed:
                 self._outbox.remove(cursor, [waiting.row for waiting in confirmed])
             for error, messages in refused.items():
@@ -190,9 +221,12 @@ class Relay:
         self._metrics.failures.inc(sum(map(len, refused.values())))
         say_published(confirmed, self._publisher.host, monotonic() - began)
         say_stuck(refused)
-        if problem is not None:
-            raise problem
-        return len(batch)
+
+    def _await_settled(self) -> None:
+        """Wait until the batch before is settled; raises what it ended with."""
+        settling, self._settling = self._settling, None
+        if settling is not None:
+            settling.result()
 
     def _measure(self) -> None:
         """Keep the backlog's gauges fresh, also while the broker is away."""
