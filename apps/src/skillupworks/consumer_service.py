@@ -6,6 +6,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
@@ -123,7 +124,10 @@ class ConsumerService(Generic[M]):
         return migrate(settings, settings.mysql_database, self.migrations)
 
     def _serve(self, settings: ConsumerSettings) -> None:
-        database = Database(settings, size=settings.concurrency + 1)
+        with closing(Database(settings, size=settings.concurrency + 1)) as database:
+            self._consume(settings, database)
+
+    def _consume(self, settings: ConsumerSettings, database: Database) -> None:
         run_consumer(
             settings,
             self.name,

@@ -1,21 +1,20 @@
-"""The thread that delivers the effects of one kind, until their back end has taken them."""
+"""The thread that delivers effects, until their back ends have taken them."""
 
 import random
+from collections.abc import Mapping
 from threading import Event, Thread
 from time import monotonic
-from typing import Protocol
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from skillupworks.errors import BackEndUnavailableError, PermanentError, TransientError
-from skillupworks.reliability.effects import Effect, EffectTable
+from skillupworks.reliability.back_end import BackEnd, EffectMetrics, Lane
+from skillupworks.reliability.effects import Effect
 from skillupworks.runtime import trace
 from skillupworks.runtime.backoff import Backoff
 from skillupworks.runtime.database import Cursor, Database
-from skillupworks.runtime.logging import info_lines
 
-__all__ = ["BackEnd", "EffectMetrics", "EffectRunner", "LogBackEnd"]
+__all__ = ["EffectRunner"]
 
 log = structlog.get_logger()
 
@@ -36,80 +35,21 @@ OUTAGE_CAP_SECONDS = 30.0
 STOP_SECONDS = 5.0
 
 
-class BackEnd(Protocol):
-    """Takes the effects of one kind, and says so in the log; used by one thread."""
-
-    @property
-    def batch(self) -> int:
-        """How many effects are taken in one transaction at most."""
-
-    def deliver(self, effect: Effect) -> None:
-        """Deliver an effect, perhaps for the second time: it has been done when this returns.
-
-        PermanentError: it can never be done. BackEndUnavailableError: nothing can be done now, as
-        the back end is away. Any other error: this one may work later.
-        """
-
-    def close(self) -> None:
-        """Disconnect; the next delivery connects again."""
-
-
-class LogBackEnd:
-    """Stands in for a system that is not there: prints its line, and that is all."""
-
-    batch = 500
-
-    def __init__(self, line: str) -> None:
-        self._lines = (line,)
-
-    def deliver(self, effect: Effect) -> None:
-        """Print the line."""
-        info_lines(self._lines, order_id=effect.order_id, trace_id=trace.current_id())
-
-    def close(self) -> None:
-        """There is no connection."""
-
-
-class EffectMetrics:
-    """What the runners of a process count, by the kind of effect."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str) -> Counter:
-            return Counter(f"skillupworks_effects_{name}", text, ["kind"], registry=registry)
-
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(f"skillupworks_effects_{name}", text, ["kind"], registry=registry)
-
-        self.delivered = counter("delivered", "Effects that the back end has taken")
-        self.retried = counter("retried", "Attempts that failed and are made again later")
-        self.failed = counter("failed", "Effects given up, since no attempt can succeed")
-        self.waiting = gauge("waiting", "Effects not delivered yet")
-        self.given_up = gauge("given_up", "Effects in the database that were given up")
-        self.oldest_seconds = gauge("oldest_age_seconds", "Age of the oldest one waiting")
-
-
 class EffectRunner:
     """Delivers what is due, in order, each in a transaction that also deletes it.
 
-    Two runners of a kind are safe: each works on the rows it has locked. An effect may be
-    delivered twice (when the process dies before its commit), never not at all. While the back end
-    is away all pause, and nothing but the effect that found out is charged an attempt. Logs one
-    line per change of state.
+    A runner of several kinds takes them in turn. Two runners of a kind are safe: each works on the
+    rows it has locked. An effect may be delivered twice (when the process dies before its commit),
+    never not at all. While a back end is away all pause, and nothing but the effect that found
+    out is charged an attempt. Logs one line per change of state.
     """
 
     def __init__(
-        self, kind: str, back_end: BackEnd, database: Database, metrics: EffectMetrics
+        self, back_ends: Mapping[str, BackEnd], database: Database, metrics: EffectMetrics
     ) -> None:
-        self._kind = kind
-        self._table = EffectTable(kind)
-        self._back_end = back_end
+        self._lanes = [Lane(kind, end, metrics) for kind, end in back_ends.items()]
+        self.name = " and ".join(back_ends)
         self._database = database
-        self._delivered = metrics.delivered.labels(kind)
-        self._retried = metrics.retried.labels(kind)
-        self._failed = metrics.failed.labels(kind)
-        self._waiting = metrics.waiting.labels(kind)
-        self._given_up = metrics.given_up.labels(kind)
-        self._oldest_seconds = metrics.oldest_seconds.labels(kind)
         self._outage = Backoff(OUTAGE_BASE_SECONDS, OUTAGE_CAP_SECONDS)
         self._woken = Event()
         self._stopping = Event()
@@ -119,7 +59,7 @@ class EffectRunner:
         self._measure_due = 0.0
         # whether this process has just recorded effects of this kind
         self._recorded = False
-        self._thread = Thread(target=self._run, name=f"effects-{kind}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"effects-{'-'.join(back_ends)}", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -143,50 +83,51 @@ class EffectRunner:
         while not self._stopping.is_set():
             try:
                 self._measure()
-                taken, answered = self._deliver_batch()
+                results = [self._deliver_batch(lane) for lane in self._lanes]
             except Exception as error:  # noqa: BLE001 - whatever it is, the effects are kept
                 self._fail(error)
                 continue
-            if answered or not self._away:
+            if not self._away or any(answered for _, answered in results):
                 self._recover()
-            if taken < self._back_end.batch:
+            if not any(more for more, _ in results):
                 self._recorded = self._wait()
-        self._back_end.close()
+        for lane in self._lanes:
+            lane.back_end.close()
 
-    def _deliver_batch(self) -> tuple[int, bool]:
-        """Deliver a batch of what is due; return its size, and whether the back end answered."""
+    def _deliver_batch(self, lane: Lane) -> tuple[bool, bool]:
+        """Deliver a batch of what is due; return whether there is more, and an answer came."""
         unavailable: BackEndUnavailableError | None = None
         answered = False
         delivered: list[Effect] = []
         began = monotonic()
         with self._database.transaction() as cursor:
-            effects = self._table.take(cursor, self._back_end.batch, own=self._recorded)
+            effects = lane.table.take(cursor, lane.back_end.batch, own=self._recorded)
             for effect in effects:
                 if self._stopping.is_set() or monotonic() - began > TRANSACTION_SECONDS:
                     break
                 try:
                     with trace.traced(trace.accept(effect.traceparent)):
-                        if self._deliver(cursor, effect):
+                        if self._deliver(lane, cursor, effect):
                             delivered.append(effect)
                         answered = True
                 except BackEndUnavailableError as error:
                     unavailable = error
                     break
-            self._table.remove(cursor, delivered)
-        self._delivered.inc(len(delivered))
+            lane.table.remove(cursor, delivered)
+        lane.delivered.inc(len(delivered))
         if unavailable is not None:
             raise unavailable
-        return len(effects), answered
+        return len(effects) >= lane.back_end.batch, answered
 
-    def _deliver(self, cursor: Cursor, effect: Effect) -> bool:
+    def _deliver(self, lane: Lane, cursor: Cursor, effect: Effect) -> bool:
         """Deliver an effect, or write down why it could not be."""
         try:
-            self._back_end.deliver(effect)
+            lane.back_end.deliver(effect)
         except PermanentError as error:
-            self._table.give_up(cursor, effect, str(error))
-            self._failed.inc()
+            lane.table.give_up(cursor, effect, str(error))
+            lane.failed.inc()
             log.error(
-                f"The {self._kind} of order {effect.order_id} is given up: {error}",
+                f"The {lane.kind} of order {effect.order_id} is given up: {error}",
                 order_id=effect.order_id,
                 outcome="given up",
                 attempt=effect.attempts + 1,
@@ -194,21 +135,21 @@ class EffectRunner:
             )
             return False
         except Exception as error:
-            self._put_off(cursor, effect, error)
+            self._put_off(lane, cursor, effect, error)
             if isinstance(error, BackEndUnavailableError):
                 raise
             return False
         return True
 
-    def _put_off(self, cursor: Cursor, effect: Effect, error: Exception) -> None:
+    def _put_off(self, lane: Lane, cursor: Cursor, effect: Effect, error: Exception) -> None:
         ceiling = min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** min(effect.attempts, 32))
         problem = str(error) or type(error).__name__
-        self._table.put_off(cursor, effect, problem, random.uniform(0, ceiling))  # noqa: S311
-        self._retried.inc()
+        lane.table.put_off(cursor, effect, problem, random.uniform(0, ceiling))  # noqa: S311
+        lane.retried.inc()
         # a back end that is away is said once for all of its effects
         if not effect.attempts and not isinstance(error, BackEndUnavailableError):
             log.error(
-                f"Error: {problem}; the {self._kind} of order {effect.order_id} is tried again",
+                f"Error: {problem}; the {lane.kind} of order {effect.order_id} is tried again",
                 order_id=effect.order_id,
                 outcome="retried",
                 attempt=effect.attempts + 1,
@@ -219,11 +160,12 @@ class EffectRunner:
         """Keep the gauges fresh, also while the back end is away."""
         if monotonic() < self._measure_due:
             return
-        with self._database.transaction() as cursor:
-            backlog = self._table.backlog(cursor)
-        self._waiting.set(backlog.waiting)
-        self._given_up.set(backlog.given_up)
-        self._oldest_seconds.set(backlog.oldest_seconds)
+        for lane in self._lanes:
+            with self._database.transaction() as cursor:
+                backlog = lane.table.backlog(cursor)
+            lane.waiting.set(backlog.waiting)
+            lane.given_up.set(backlog.given_up)
+            lane.oldest_seconds.set(backlog.oldest_seconds)
         self._measure_due = monotonic() + BACKLOG_SECONDS
 
     def _wait(self) -> bool:
@@ -240,7 +182,7 @@ class EffectRunner:
         if problem != self._problem:
             self._problem = problem
             log.error(
-                f"Error: {problem}; {self._kind} effects are kept and tried again",
+                f"Error: {problem}; {self.name} effects are kept and tried again",
                 exc_info=None if isinstance(error, TransientError) else error,
             )
         self._stopping.wait(self._outage.next_pause())
@@ -248,5 +190,5 @@ class EffectRunner:
     def _recover(self) -> None:
         if self._problem is not None:
             self._problem, self._away = None, False
-            log.info(f"The {self._kind} effects are delivered again")
+            log.info(f"The {self.name} effects are delivered again")
         self._outage.reset()

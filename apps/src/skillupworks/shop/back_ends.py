@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from skillupworks.errors import ConfigurationError
-from skillupworks.reliability.effect_runner import BackEnd, LogBackEnd
+from skillupworks.reliability.back_end import BackEnd, LogBackEnd
 from skillupworks.runtime.settings import MAX_PORT, Settings
 from skillupworks.shop.order_lines import EMAIL_LINE, SIMULATED, WAREHOUSE_LINE
 
@@ -28,6 +28,7 @@ class BackEndSettings(Settings):
     smtp_starttls: bool = False
     warehouse_backend: Literal["log", "http"] = "log"
     warehouse_url: str = ""
+    warehouse_token: SecretStr = SecretStr("")
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -100,7 +101,7 @@ def _warehouse(settings: BackEndSettings) -> BackEnd:
     # the same for the HTTP client
     from skillupworks.shop.warehouse import Warehouse  # noqa: PLC0415
 
-    return Warehouse(settings.warehouse_url)
+    return Warehouse(settings.warehouse_url, settings.warehouse_token.get_secret_value())
 
 
 def _is_template(text: str) -> bool:

@@ -1,13 +1,15 @@
 """The service order-processor: consumes orders, records them, and says so in the journal."""
 
 import sys
+from collections.abc import Mapping
 
 import structlog
 from pydantic import Field
 
 from skillupworks.consumer_service import ConsumerSettings, Extras, new_registry, run_consumer
 from skillupworks.messaging.declaration import Declaration
-from skillupworks.reliability.effect_runner import EffectMetrics, EffectRunner
+from skillupworks.reliability.back_end import BackEnd, EffectMetrics, LogBackEnd
+from skillupworks.reliability.effect_runner import EffectRunner
 from skillupworks.reliability.pruning import InboxPruner
 from skillupworks.reliability.unit import Transactional
 from skillupworks.runtime.database import Database
@@ -61,18 +63,33 @@ def main() -> None:
 def serve(settings: OrderProcessorSettings) -> None:
     """Consume until SIGTERM; raises TopologyError, or what broke a thread."""
     log.info(STARTING_LINE)
-    registry = new_registry()
     ends = back_ends(settings)
     # one connection for each worker, each kind of effects, the pruner, and readiness checks
     database = Database(settings, size=settings.concurrency + len(ends) + 2)
+    try:
+        consume(settings, ends, database)
+    finally:
+        database.close()
+
+
+def consume(
+    settings: OrderProcessorSettings, ends: Mapping[str, BackEnd], database: Database
+) -> None:
+    """Consume, and deliver what orders cause, until SIGTERM."""
+    registry = new_registry()
     metrics = EffectMetrics(registry)
-    runners = {kind: EffectRunner(kind, end, database, metrics) for kind, end in ends.items()}
+    # Those that are only printed share a runner, so that an order's lines keep their order; a
+    # back end that is slow or away does not hold up the others.
+    groups: dict[str, dict[str, BackEnd]] = {}
+    for kind, end in ends.items():
+        groups.setdefault("printed" if isinstance(end, LogBackEnd) else kind, {})[kind] = end
+    runners = [EffectRunner(group, database, metrics) for group in groups.values()]
 
     def wake_runners() -> None:
-        for runner in runners.values():
+        for runner in runners:
             runner.wake()
 
-    handler = OrderHandler(list(runners), wake_runners, order_seconds(registry))
+    handler = OrderHandler(list(ends), wake_runners, order_seconds(registry))
     run_consumer(
         settings,
         NAME,
@@ -98,9 +115,9 @@ def serve(settings: OrderProcessorSettings) -> None:
         registry,
         Extras(
             parts=[
-                *runners.values(),
+                *runners,
                 InboxPruner(database, NAME, settings.inbox_retention_days),
             ],
-            degraded={kind: runner.problem for kind, runner in runners.items()},
+            degraded={runner.name: runner.problem for runner in runners},
         ),
     )

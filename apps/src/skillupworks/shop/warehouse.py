@@ -45,8 +45,9 @@ class Warehouse:
 
     batch = 20
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self._url = url
+        self._authorization = {"Authorization": f"Bearer {token}"} if token else {}
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=REPLY_SECONDS)
         self._http = urllib3.PoolManager(num_pools=1, timeout=timeout, retries=False)
 
@@ -75,6 +76,7 @@ class Warehouse:
             "Idempotency-Key": effect.order_id,
             "User-Agent": "skillupworks",
             trace.HEADER: trace.current() or trace.accept(None),
+            **self._authorization,
         }
         try:
             # a redirect is not followed: it would turn the POST into a GET
