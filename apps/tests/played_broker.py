@@ -53,6 +53,9 @@ class Caller:
         self.published: list[tuple[spec.Basic.Publish, spec.BasicProperties, bytes]] = []
         self.consumers: list[str] = []
         self.ended = Event()
+
+    def start(self) -> None:
+        """Begin to listen."""
         Thread(target=self._run, daemon=True).start()
 
     def count(self, kind: type[Method]) -> int:
@@ -212,3 +215,4 @@ class PlayedBroker:
             while True:
                 connection, _ = self._server.accept()
                 self.callers.append(Caller(self, connection))
+                self.callers[-1].start()

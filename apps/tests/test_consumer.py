@@ -230,6 +230,7 @@ class TestTrouble:
         broker: PlayedBroker, start: Start, events: list[Any]
     ) -> None:
         running = start()
+        wait_until(lambda: running.consumer.broker_problem() is None)
         broker.consuming(1).hang_up()
 
         broker.consuming(2).deliver(b"a")
@@ -411,7 +412,7 @@ class TestStop:
     @staticmethod
     def test_a_second_stop_gives_back(broker: PlayedBroker, start: Start) -> None:
         # Given a handler that does not end
-        running = start(batch=1)
+        running = start(batch=1, announce=False)
         begun, release = Event(), Event()
 
         def wait(_texts: list[str]) -> None:
@@ -442,7 +443,7 @@ class TestStop:
         broker: PlayedBroker, start: Start, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(consumer_module, "DRAIN_SECONDS", 0.1)
-        running = start()
+        running = start(announce=False)
         release = Event()
         running.process.during = lambda _texts: _wait(release)
         caller = broker.consuming()
@@ -618,7 +619,7 @@ class TestSystemd:
     ) -> None:
         monkeypatch.setenv("WATCHDOG_USEC", "4")
         monkeypatch.setattr(crew_module, "HANDLER_LIMIT_SECONDS", 0.05)
-        running = start()
+        running = start(announce=False)
         release = Event()
         running.process.during = lambda _texts: _wait(release)
 
