@@ -1,8 +1,6 @@
 """The outbox relay: publishes what was committed, and forgets it only once it is confirmed."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -12,18 +10,17 @@ import structlog
 
 from skillupworks.errors import (
     BrokerRefusedError,
-    MessageTooLargeError,
     NotAcceptedError,
     TransientError,
     UnconfirmedError,
-    UnroutableError,
 )
 from skillupworks.messaging.message import Outgoing
 from skillupworks.messaging.publisher import PublishError
-from skillupworks.reliability.outbox import Outbox, Waiting
+from skillupworks.reliability.outbox import Outbox
 from skillupworks.reliability.relay_report import RelayMetrics, say_published, say_stuck
+from skillupworks.reliability.settler import Published, Settled, Settler
 from skillupworks.runtime.backoff import Backoff
-from skillupworks.runtime.database import Cursor, Database
+from skillupworks.runtime.database import Database
 
 __all__ = ["RELAY_CONNECTIONS", "BatchPublisher", "Relay"]
 
@@ -105,8 +102,7 @@ class Relay:
         self._counting = Lock()
         self._waiting = 0
         self._stuck = 0
-        self._settler = ThreadPoolExecutor(1, thread_name_prefix="outbox-relay-settler")
-        self._settling: Future[None] | None = None
+        self._settler = Settler(outbox, self._on_settled)
         self._thread = Thread(target=self._run, name="outbox-relay", daemon=True)
 
     def start(self) -> None:
@@ -156,7 +152,7 @@ class Relay:
                 self._measure()
                 taken = self._publish_batch()
                 if not taken:
-                    self._await_settled()
+                    self._settler.wait()
             except TransientError as error:
                 self._fail(error)
                 continue
@@ -165,8 +161,8 @@ class Relay:
                 self._woken.wait(POLL_SECONDS)
                 self._woken.clear()
         with suppress(TransientError):  # those messages are published again
-            self._await_settled()
-        self._settler.shutdown()
+            self._settler.wait()
+        self._settler.close()
         self._publisher.close()
 
     def _publish_batch(self) -> int:
@@ -174,59 +170,33 @@ class Relay:
         self._publisher.connect()
         self._publisher.serve()
         self._metrics.connected.set(1)
-        began = monotonic()
         with ExitStack() as transaction:
             cursor = transaction.enter_context(self._database.transaction())
             batch = self._outbox.take(cursor, BATCH, retries=self._stuck > 0)
             if not batch:
                 return 0
+            began = monotonic()
             outcomes = self._publisher.publish_many([waiting.message for waiting in batch])
-            self._await_settled()
-            # the next batch need not wait until this one is deleted
-            self._settling = self._settler.submit(
-                self._settle, transaction.pop_all(), cursor, batch, outcomes, began
-            )
+            seconds = monotonic() - began
+            self._settler.wait()
+            self._settler.submit(Published(transaction.pop_all(), cursor, batch, outcomes, seconds))
         for outcome in outcomes:
             if isinstance(outcome, (NotAcceptedError, UnconfirmedError)):
-                self._await_settled()  # the next batch begins with these messages
+                self._settler.wait()  # the next batch begins with these messages
                 raise outcome
         return len(batch)
 
-    def _settle(
-        self,
-        transaction: ExitStack,
-        cursor: Cursor,
-        batch: Sequence[Waiting],
-        outcomes: Sequence[PublishError | None],
-        began: float,
-    ) -> None:
-        """Delete what was confirmed, put off what cannot be published, and commit."""
-        confirmed: list[Waiting] = []
-        refused: dict[str, list[Waiting]] = defaultdict(list)
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            if outcome is None:
-                confirmed.append(waiting)
-            elif isinstance(outcome, (UnroutableError, MessageTooLargeError)):
-                refused[str(outcome)].append(waiting)
-        with transaction:
-            if confirmed:
-                self._outbox.remove(cursor, [waiting.row for waiting in confirmed])
-            for error, messages in refused.items():
-                self._outbox.postpone(cursor, [waiting.row for waiting in messages], error)
+    def _on_settled(self, settled: Settled) -> None:
+        """Count and log what became of a batch; called by the settler's thread."""
         with self._counting:
-            self._waiting = max(0, self._waiting - len(confirmed))
+            self._waiting = max(0, self._waiting - len(settled.confirmed))
+        stuck = settled.stuck.values()
         # measured later; until then it must be known that there is something to try again
-        self._stuck += sum(not waiting.attempts for rows in refused.values() for waiting in rows)
-        self._metrics.published.inc(len(confirmed))
-        self._metrics.failures.inc(sum(map(len, refused.values())))
-        say_published(confirmed, self._publisher.host, monotonic() - began)
-        say_stuck(refused)
-
-    def _await_settled(self) -> None:
-        """Wait until the batch before is settled; raises what it ended with."""
-        settling, self._settling = self._settling, None
-        if settling is not None:
-            settling.result()
+        self._stuck += sum(not waiting.attempts for rows in stuck for waiting in rows)
+        self._metrics.published.inc(len(settled.confirmed))
+        self._metrics.failures.inc(sum(map(len, stuck)))
+        say_published(settled.confirmed, self._publisher.host, settled.seconds)
+        say_stuck(settled.stuck)
 
     def _measure(self) -> None:
         """Keep the backlog's gauges fresh, also while the broker is away."""
