@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Never, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import CoreConfig, SchemaValidator
 
 from skillupworks.errors import PermanentError
 from skillupworks.messaging.message import Delivery
@@ -33,7 +34,10 @@ def json_model(model: type[M], *, max_bytes: int = MAX_BODY_BYTES) -> Callable[[
     It raises PermanentError: "malformed" for what is no JSON document of a tolerable size, and
     "invalid" for one that is none of this model, with each wrong field's path.
     """
-    validate = TypeAdapter(model).validator.validate_json
+    # Most values are new ones each time: with all of them kept to be found again, as is the
+    # default, reading takes a sixth longer and a megabyte more.
+    config = CoreConfig(cache_strings="keys")
+    validate = SchemaValidator(TypeAdapter(model).core_schema, config).validate_json
 
     def read(delivery: Delivery) -> M:
         body = delivery.body

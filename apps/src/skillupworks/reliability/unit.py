@@ -90,7 +90,10 @@ class Unit:
 
     def committed(self) -> None:
         """Run what was to be done after the commit."""
-        for action in self._actions:
+        # they hold this unit: such circles would be kept until the garbage collector comes, which
+        # takes megabytes when messages are many
+        actions, self._actions = self._actions, []
+        for action in actions:
             try:
                 action()
             except Exception:

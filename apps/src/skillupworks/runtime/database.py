@@ -4,9 +4,10 @@ On the driver itself: a mapper above it would cost an order processor a third of
 large part of its rate. SQLAlchemy belongs to the migrations alone.
 """
 
+import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from queue import Empty, LifoQueue
 from select import POLLIN, poll
 from time import monotonic
@@ -138,7 +139,7 @@ class Database:
         # by themselves. caching_sha2_password then needs no RSA, for which the driver would load
         # the library cryptography: 10 MB in each process.
         settings = self._settings
-        connection = Connection(
+        connection = _Connection(
             user=settings.mysql_user,
             password=settings.mysql_pass.get_secret_value(),
             host=settings.mysql_host,
@@ -156,6 +157,25 @@ class Database:
         # a statement of its own: the variable has another name in older versions of MariaDB
         connection.cursor().execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         return connection
+
+
+class _Connection(Connection):
+    """The driver's connection, whose TLS does without the certificates of all the world.
+
+    The server's is not verified, so they are of no use; and the driver would read them again for
+    each connection, which takes 90 ms and, in all, a tenth of an order processor's memory.
+    """
+
+    def _create_ssl_ctx(self, _options: object) -> ssl.SSLContext:
+        return _tls()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def insert_rows(cursor: Cursor, statement: str, rows: Iterable[Sequence[object]]) -> int:
