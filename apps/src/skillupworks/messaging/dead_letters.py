@@ -25,7 +25,6 @@ from skillupworks.errors import (
     UnroutableError,
 )
 from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describe
-from skillupworks.messaging.field_tables import repair
 from skillupworks.messaging.parked import Parked
 
 if TYPE_CHECKING:
@@ -176,7 +175,6 @@ class BrokerDeadLetters:
 
     def _connect(self) -> tuple["BlockingConnection", str]:
         """Return a connection to the first host that lets us in."""
-        repair()
         problem = BrokerUnavailableError("no host")
         for host in self._broker.hosts:
             try:
