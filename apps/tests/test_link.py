@@ -216,8 +216,9 @@ def test_a_host_where_nothing_listens_is_named() -> None:
     [
         ("4.0.5", False),
         ("4.2.9", False),
-        ("4.3.0", True),
-        ("4.3.0-rc.1", True),
+        ("4.3.0", False),
+        ("4.3.1", True),
+        ("4.4.0-rc.1", True),
         ("5.0", True),
         ("unknown", False),
     ],

@@ -33,9 +33,10 @@ DROP_SECONDS = 0.5
 # how often somebody who waits here says that he is alive
 STEP_SECONDS = 1.0
 
-# From here on a quorum queue itself delays a message that is rejected, see its policy.
-# Source: https://www.rabbitmq.com/docs/quorum-queues#delayed-retry
-NATIVE_RETRY = (4, 3)
+# From here on a quorum queue itself delays a message that is rejected, see its policy, which 4.3.0
+# does not take.
+# Sources: https://www.rabbitmq.com/docs/quorum-queues#delayed-retry, rabbitmq-server#16394
+NATIVE_RETRY = (4, 3, 1)
 
 
 def _nothing() -> None:
