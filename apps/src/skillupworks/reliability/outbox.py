@@ -44,7 +44,8 @@ MEASURE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+# not frozen: making it would take longer than reading it
+@dataclass(slots=True)
 class Waiting:
     """A message in the outbox; `attempts` failed before, the last one with `error`."""
 
