@@ -20,7 +20,7 @@ VHOST = "test-topology"
         ("UnsetEnvironment=RABBITMQ_HOST", "RABBITMQ_HOST: is required"),
         (
             "Environment=RABBITMQ_PREFETCH=0",
-            "RABBITMQ_PREFETCH: must be between 1 and 1000, got '0'",
+            "RABBITMQ_PREFETCH: must be between 1 and 2000, got '0'",
         ),
     ],
 )
@@ -46,7 +46,7 @@ def test_all_wrong_settings_are_named_at_once(processors: list[Service]) -> None
         _assert_refused(
             service,
             [
-                "RABBITMQ_PREFETCH: must be between 1 and 1000, got 'many'",
+                "RABBITMQ_PREFETCH: must be between 1 and 2000, got 'many'",
                 "OPS_PORT: must be between 1 and 65535, got '-1'",
             ],
         )
@@ -63,7 +63,7 @@ def test_all_wrong_settings_are_named_at_once(processors: list[Service]) -> None
         (
             "order-processor",
             "RABBITMQ_PREFETCH=0",
-            "RABBITMQ_PREFETCH: must be between 1 and 1000, got '0'",
+            "RABBITMQ_PREFETCH: must be between 1 and 2000, got '0'",
         ),
     ],
 )
@@ -113,7 +113,8 @@ def test_a_missing_queue_is_created_when_the_order_processor_starts(
     with service.changed(f"Environment=RABBITMQ_VHOST={vhost}"):
         service.wait_until_ready()
     queues = {queue["name"]: queue["type"] for queue in broker.get(f"/queues/{quote(vhost)}")}
-    assert queues == {"order-processing": "quorum", "order-processing-dlq": "quorum"}
+    waits = {f"order-processing.retry.{seconds}s": "quorum" for seconds in (5, 30, 120, 600)}
+    assert queues == {"order-processing": "quorum", "order-processing-dlq": "quorum"} | waits
     bindings = broker.get(f"/bindings/{vhost}/e/skillupworks/q/order-processing")
     assert "order.created" in [binding["routing_key"] for binding in bindings]
 

@@ -57,8 +57,6 @@ class EffectRunner:
         # whether the problem is the back end's: that it is over shows by a delivery only
         self._away = False
         self._measure_due = 0.0
-        # whether this process has just recorded effects of this kind
-        self._recorded = False
         self._thread = Thread(target=self._run, name=f"effects-{'-'.join(back_ends)}", daemon=True)
 
     def start(self) -> None:
@@ -90,7 +88,7 @@ class EffectRunner:
             if not self._away or any(answered for _, answered in results):
                 self._recover()
             if not any(more for more, _ in results):
-                self._recorded = self._wait()
+                self._wait()
         for lane in self._lanes:
             lane.back_end.close()
 
@@ -101,7 +99,7 @@ class EffectRunner:
         delivered: list[Effect] = []
         began = monotonic()
         with self._database.transaction() as cursor:
-            effects = lane.table.take(cursor, lane.back_end.batch, own=self._recorded)
+            effects = lane.table.take(cursor, lane.back_end.batch)
             for effect in effects:
                 if self._stopping.is_set() or monotonic() - began > TRANSACTION_SECONDS:
                     break
@@ -168,12 +166,11 @@ class EffectRunner:
             lane.oldest_seconds.set(backlog.oldest_seconds)
         self._measure_due = monotonic() + BACKLOG_SECONDS
 
-    def _wait(self) -> bool:
-        """Wait for the next effect, and those right behind it; return whether one was recorded."""
-        if recorded := self._woken.wait(POLL_SECONDS):
+    def _wait(self) -> None:
+        """Wait for the next effect, and for those that come right behind it."""
+        if self._woken.wait(POLL_SECONDS):
             self._stopping.wait(GATHER_SECONDS)
         self._woken.clear()
-        return recorded
 
     def _fail(self, error: Exception) -> None:
         """Say what is wrong, once per change, and pause."""

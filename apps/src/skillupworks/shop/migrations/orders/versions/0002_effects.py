@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("payload", mysql.MEDIUMTEXT, nullable=False),
         sa.Column("traceparent", sa.CHAR(55)),
+        sa.Column("recorded_by", sa.CHAR(16), nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
         # NULL: given up
         sa.Column("due_at", mysql.DATETIME(fsp=6)),
