@@ -64,7 +64,7 @@ def _scaled(parts: Parts) -> Scaled:
         "shop",
         variables={
             "order_processor_replicas": f"{{{{ 2 if {here} else 1 }}}}",
-            "order_processor_prefetch": f"{{{{ {OTHER_PREFETCH} if {here} else 10 }}}}",
+            "order_processor_prefetch": f"{{{{ {OTHER_PREFETCH} if {here} else 200 }}}}",
             "app_release_version": f"{{{{ '{OTHER_VERSION}' if {here} else '{release}' }}}}",
         },
     )
