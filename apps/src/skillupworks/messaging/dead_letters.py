@@ -28,12 +28,20 @@ from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describ
 from skillupworks.messaging.parked import Parked
 
 if TYPE_CHECKING:
+    from pika import spec
     from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 __all__ = ["BrokerDeadLetters"]
 
 NOT_FOUND = 404
-PAGE_BYTES = 8 * 1024 * 1024
+# this tool is a consumer as well, for moments; another operator may be using it
+LOOKS = 5
+LOOK_SECONDS = 0.2
+# a page of large messages has fewer of them; the first one tells how large they are
+FIRST_PAGE = 10
+PAGE_BYTES = 16 * 1024 * 1024
+# messages that are there come at once, unless somebody else has taken them
+QUIET_SECONDS = 2.0
 # the broker closes a channel that holds a message for 30 minutes (consumer_timeout)
 HOLD_SECONDS = 25 * 60.0
 # all properties of a message must fit into one frame of 128 KiB
@@ -86,24 +94,15 @@ class BrokerDeadLetters:
         Raises TopologyError when there is no such queue, or when it has consumers: then it is
         not a queue of dead letters, and taking messages from it would be in their way.
         """
-        with self._errors():
-            channel = self._connection.channel()
-            try:
-                queue = channel.queue_declare(self._queue, passive=True).method
-            except amqp.ChannelClosedByBroker as error:
-                if error.reply_code != NOT_FOUND or "no queue" not in error.reply_text:
-                    raise
-                raise TopologyError(
-                    f"there is no queue '{self._queue}' on RabbitMQ {self._host}"
-                    f" (virtual host '{self._broker.vhost}')"
-                ) from None
-            channel.close()
-        if queue.consumer_count:
-            raise TopologyError(
-                f"queue '{self._queue}' has consumers ({queue.consumer_count}):"
-                " it is not a queue of dead letters"
-            )
-        return int(queue.message_count)
+        for _ in range(LOOKS):
+            queue = self._look()
+            if not queue.consumer_count:
+                return int(queue.message_count)
+            self.wait(LOOK_SECONDS)
+        raise TopologyError(
+            f"queue '{self._queue}' has consumers ({queue.consumer_count}):"
+            " it is not a queue of dead letters"
+        )
 
     def pages(self, size: int) -> Iterator[list[Parked]]:
         """Yield the messages that are there now, up to `size` at a time.
@@ -111,6 +110,7 @@ class BrokerDeadLetters:
         Raises TransientError when the broker would soon take back what is held.
         """
         left = self.count()
+        size_now = min(size, FIRST_PAGE)
         since = monotonic()
         try:
             while left > 0:
@@ -121,10 +121,12 @@ class BrokerDeadLetters:
                         f"RabbitMQ allows nobody to hold a message for 30 minutes, and {self._held}"
                         " that did not match have been held for 25"
                     )
-                page = self._hold(min(size, left))
+                page = self._hold(min(size_now, left))
                 if not page:
                     return
                 left -= len(page)
+                largest = max(len(message.body) for message in page)
+                size_now = min(size, max(1, PAGE_BYTES // max(1, largest)))
                 yield page
         finally:
             self._give_back()
@@ -183,19 +185,39 @@ class BrokerDeadLetters:
                 problem = error
         raise problem
 
-    def _hold(self, number: int) -> list[Parked]:
-        """Take up to so many messages without acknowledging them."""
-        page: list[Parked] = []
-        size = 0
+    def _look(self) -> "spec.Queue.DeclareOk":
         with self._errors():
-            if self._holding is None:
-                self._holding = self._connection.channel()
-            while len(page) < number and size < PAGE_BYTES:
-                method, properties, body = self._holding.basic_get(self._queue)
+            channel = self._connection.channel()
+            try:
+                queue = channel.queue_declare(self._queue, passive=True).method
+            except amqp.ChannelClosedByBroker as error:
+                if error.reply_code != NOT_FOUND or "no queue" not in error.reply_text:
+                    raise
+                raise TopologyError(
+                    f"there is no queue '{self._queue}' on RabbitMQ {self._host}"
+                    f" (virtual host '{self._broker.vhost}')"
+                ) from None
+            channel.close()
+        return queue
+
+    def _hold(self, number: int) -> list[Parked]:
+        """Take up to so many messages without acknowledging them; fewer if somebody else does.
+
+        A consumer that ends with the page, since `basic_get` is a consumer of its own for each
+        message to a quorum queue, and slows down with every message held.
+        """
+        page: list[Parked] = []
+        with self._errors():
+            channel = self._holding = self._holding or self._connection.channel()
+            channel.basic_qos(prefetch_count=number)
+            deliveries = channel.consume(self._queue, inactivity_timeout=QUIET_SECONDS)
+            for method, properties, body in deliveries:
                 if method is None or properties is None or body is None:
                     break
                 page.append(_parked(method.delivery_tag or 0, properties, body))
-                size += len(body)
+                if len(page) == number:
+                    break
+            channel.cancel()
         self._held += len(page)
         return page
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from time import monotonic
 
 from skillupworks.errors import MessageTooLargeError, SkillUpWorksError, UnroutableError
@@ -22,6 +23,9 @@ FAILURE_HEADERS = frozenset(
 )
 HISTORY_LINES = 20
 LINE_CHARACTERS = 400
+# messages are held in advance, but not for long when they are replayed slowly
+PAGE = 100
+PAGE_SECONDS = 30
 # how long a Ctrl-C may go unnoticed between two messages
 SLICE_SECONDS = 0.2
 
@@ -64,8 +68,9 @@ class Replay:
         return report
 
     def _matching(self, dead_letters: DeadLetters, report: Report) -> Iterator[Parked]:
-        """Yield what is to be replayed; the message in hand may be removed, no other."""
-        for (message,) in dead_letters.pages(1):
+        """Yield what is to be replayed."""
+        size = PAGE if self.rate is None else max(1, min(PAGE, int(self.rate * PAGE_SECONDS)))
+        for message in chain.from_iterable(dead_letters.pages(size)):
             if report.done == self.limit:
                 return
             if self.watch.stop():
