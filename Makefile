@@ -77,7 +77,11 @@ inventory/lab/group_vars/all/secrets.yml: playbooks/ops/secrets.yml | $(READY)
 release: $(READY) ## build the services into dist/, one archive per version
 	@$(BIN)/python apps/build_release.py
 
+bench: $(READY) ## compare with bare pika and frameworks on the running lab: make bench ARGS='--only consume --rounds 1'
+	@apps/benchmarks/install.sh
+	@PYTHONPATH=apps apps/benchmarks/.venv/bin/python -m benchmarks $(ARGS)
+
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release lock
+.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release bench lock

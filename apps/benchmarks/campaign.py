@@ -1,0 +1,129 @@
+"""Runs the cases in rounds, one after the other and in another order each time."""
+
+import json
+import random
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.cases import Case
+from benchmarks.cpu import Usage, difference, usage
+from benchmarks.job import Job
+from benchmarks.remote import BenchmarkError
+from benchmarks.stage import FOLDER, Stage
+
+__all__ = ["Campaign", "Samples"]
+
+# figure → its value in each round; a round that has none is left out
+Samples = dict[str, dict[int, float]]
+
+# so that a first guess far too low does not make a run of minutes
+MOST_MESSAGES = 300_000
+FEWEST_MESSAGES = 200
+# of a steady load that is only to be seen to work
+SHORT_SECONDS = 2
+# behind by more than this the services are past the knee: higher rates are not tried
+KNEE_MS = 1000.0
+
+
+@dataclass
+class Campaign:
+    """Several rounds of cases on one stage; `seconds` is how long each run should last.
+
+    `short` runs only show that everything can be measured.
+    """
+
+    stage: Stage
+    cases: Sequence[Case]
+    rounds: int
+    seconds: float
+    short: bool = False
+    profile: bool = False
+    samples: Samples = field(default_factory=lambda: defaultdict(dict))
+    # microseconds of processor time per message, of the last round
+    costs: dict[str, dict[str, float]] = field(default_factory=dict)
+    # stacks that were sampled, of the last round
+    profiles: dict[str, list[str]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._rates = {case.name: case.expected for case in self.cases}
+        self._runs = 0
+        self._beyond_knee = False
+
+    def run(self) -> None:
+        """Run all rounds; what fails is said, and the rest goes on."""
+        shuffled = random.Random(self.rounds)  # noqa: S311 - an order, not a secret
+        for number in range(1, self.rounds + 1):
+            loads = [case for case in self.cases if case.kind == "load"]
+            # what journald takes is measured with the lines of the order processor
+            orders = [case for case in self.cases if case.kind in ("orders", "journal")]
+            drains = [case for case in self.cases if case not in loads and case not in orders]
+            shuffled.shuffle(drains)
+            self._beyond_knee = False
+            for case in (*drains, *orders, *loads):
+                try:
+                    self._measure(case, number)
+                except BenchmarkError as error:
+                    self.failures.append(f"{case.name}: {error}")
+                    _print(f"{number}/{self.rounds}  {case.name:<42} FAILED: {error}")
+
+    def _measure(self, case: Case, number: int) -> None:
+        if self._beyond_knee and case.kind == "load":
+            return
+        self._runs += 1
+        job = Job(
+            client=case.client,
+            queue_type=case.queue_type,
+            messages=self._messages(case),
+            broker=self.stage.broker(case.queue_type),
+            database=self.stage.database(case.service),
+            effect=case.effect,
+            processes=case.processes,
+            rate=case.rate,
+            profile=self.profile,
+        )
+        usages: list[Usage] = []
+        # the services' units and their journal are root's, and so is looking into a process
+        root = self.profile or case.kind in ("orders", "journal", "load")
+        result = self.stage.hosts.app.talk(
+            f"{'sudo ' if root else ''}"
+            f"env PYTHONPATH={FOLDER}:{FOLDER}/peers python3 -m benchmarks.guest {case.kind}",
+            json.dumps({"job": job.to_json(), "run": self._runs}),
+            lambda _event: usages.append(usage(self.stage.hosts.lab)),
+        )
+        for key, (figure, _unit) in case.figures.items():
+            self.samples[figure][number] = result[key]
+        used = difference(usages[0], usages[-1])
+        self.costs[case.name] = {
+            part: round(seconds / result["messages"] * 1e6, 1) for part, seconds in used.items()
+        }
+        if stacks := result.get("profile"):
+            self.profiles[case.name] = stacks
+        if case.kind == "load":
+            self._beyond_knee = result["post_to_processed.p50"] > KNEE_MS and not self.short
+        else:
+            self._rates[case.name] = result["rate"]
+        self._say(case, number)
+
+    def _messages(self, case: Case) -> int:
+        if case.kind == "load":
+            return int(case.rate * (SHORT_SECONDS if self.short else case.seconds or self.seconds))
+        wanted = int(self._rates[case.name] * self.seconds)
+        return min(max(wanted, FEWEST_MESSAGES), MOST_MESSAGES)
+
+    def _say(self, case: Case, number: int) -> None:
+        values = ", ".join(
+            f"{self.samples[figure][number]:,.1f} {unit}" for figure, unit in case.figures.values()
+        )
+        cost = ", ".join(
+            f"{part} {used:.0f}" for part, used in self.costs[case.name].items() if used >= 1
+        )
+        line = f"{number}/{self.rounds}  {case.name:<42} {values:<36} us each: {cost}"
+        _print(line)
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""Our own side: the deployed release, started with the benchmark's handlers."""

@@ -1,0 +1,96 @@
+"""The figures as tables, for the terminal and for the documentation."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.cases import CURVE
+from benchmarks.figures import Figure, Verdict
+from benchmarks.stage import QUEUE_TYPES
+
+__all__ = ["markdown", "terminal", "update"]
+
+BEGIN = "<!-- written by make bench -->"
+END = "<!-- end -->"
+
+LABELS = {
+    "bare_single": "bare pika, acknowledging one by one",
+    "bare_grouped": "bare pika, acknowledging 100 at once",
+    "bare_wait": "bare pika, waiting for each confirm",
+    "ours": "**ours**",
+    "outbox": "**ours**: from the outbox",
+    "celery_solo": "Celery, pool solo",
+    "celery_prefork": "Celery, pool prefork, 2 processes",
+    "dramatiq": "Dramatiq",
+    "faststream": "FastStream",
+}
+GROUPS = {
+    "consume": "Consume: an order is read, and nothing is done with it; messages/s",
+    "durable": "Durable effect: inbox row and order row committed, then acknowledged; messages/s",
+    "publish": "Publish: persistent, mandatory, confirmed; messages/s",
+}
+
+
+def terminal(figures: Mapping[str, Figure], verdicts: Sequence[Verdict]) -> str:
+    """Return all figures and all targets as text."""
+    lines = [f"{'figure':<46} {'median':>10}   {'lowest':>9} {'highest':>9}   to bare pika"]
+    for name, figure in figures.items():
+        ratio = "" if figure.ratio_to_bare is None else f"{figure.ratio_to_bare:12.2f}"
+        value = f"{figure.value:>10,.1f}   {min(figure.rounds):>9,.1f} {max(figure.rounds):>9,.1f}"
+        lines.append(f"{name:<46} {value}   {ratio:<12} {figure.unit}")
+    lines += ["", f"{'target':<62} {'to reach':>10} {'is':>8}"]
+    for verdict in verdicts:
+        mark = "reached" if verdict.reached else "NOT REACHED"
+        lines.append(
+            f"{verdict.target.text:<62} {_bound(verdict):>10} {verdict.value:>8.2f}  {mark}"
+        )
+    return "\n".join(lines)
+
+
+def markdown(
+    figures: Mapping[str, Figure], verdicts: Sequence[Verdict], about: Mapping[str, str]
+) -> str:
+    """Return the tables for the documentation."""
+    parts = ["| | |\n|---|---|"]
+    parts += [f"| {subject} | {text} |" for subject, text in about.items()]
+    for group, title in GROUPS.items():
+        parts += ["", f"**{title}**", "", "| | classic queue | to bare | quorum queue | to bare |"]
+        parts.append("|---|---:|---:|---:|---:|")
+        clients = [name.split(".")[2] for name in figures if name.startswith(f"{group}.quorum.")]
+        for client in clients:
+            names = [f"{group}.{kind}.{client}" for kind in QUEUE_TYPES]
+            cells = [_cells(figures.get(name)) for name in names]
+            parts.append(f"| {LABELS[client]} | {' | '.join(cells)} |")
+    parts += ["", "**Latency**, ms, from the planned time of `POST /payments` to processed", ""]
+    parts += ["| orders/s | p50 | p99 |", "|---:|---:|---:|"]
+    for rate in CURVE:
+        names = [f"latency.{rate}.post_to_processed.{cut}" for cut in ("p50", "p99")]
+        if cuts := [figures[name].value for name in names if name in figures]:
+            parts.append(f"| {rate} | {cuts[0]:,.1f} | {cuts[1]:,.1f} |")
+    parts += ["", "**Everything else**", "", "| figure | value |", "|---|---:|"]
+    shown = ("consume", "durable", "publish", "latency")
+    for name, figure in figures.items():
+        if name.split(".")[0] not in shown or "accepted_to_processed" in name:
+            parts.append(f"| `{name}` | {figure.value:,.1f} {figure.unit} |")
+    parts += ["", "**What was to be reached**", "", "| | to reach | is | |", "|---|---:|---:|---|"]
+    for verdict in verdicts:
+        mark = "yes" if verdict.reached else "**no**"
+        is_ = f"{_bound(verdict)} | {verdict.value:.2f}"
+        parts.append(f"| {verdict.target.text} | {is_} | {mark} |")
+    return "\n".join(parts)
+
+
+def update(document: Path, tables: str) -> None:
+    """Replace what the last run wrote into a document."""
+    before, _, rest = document.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    document.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}")
+
+
+def _cells(figure: Figure | None) -> str:
+    if figure is None:
+        return " | "
+    return f"{figure.value:,.0f} | {figure.ratio_to_bare or 0:.2f}"
+
+
+def _bound(verdict: Verdict) -> str:
+    return f"{'≤' if verdict.target.at_most else '≥'} {verdict.target.bound:g}"
