@@ -23,6 +23,7 @@ from skillupworks.messaging.declaration import Declaration
 from skillupworks.messaging.message import Delivery, Outcome
 from skillupworks.messaging.metrics import ConsumerMetrics
 from skillupworks.messaging.topology import DEFAULT_RETRY_DELAYS, QueueTopology
+from skillupworks.reliability.pruning import InboxPruner
 from skillupworks.reliability.unit import Transactional, Unit
 from skillupworks.runtime.database import Database
 from skillupworks.runtime.health import Check, Readiness
@@ -48,6 +49,7 @@ class ConsumerSettings(BrokerSettings, DatabaseSettings):
     batch_size: int = Field(default=100, ge=1, le=1000)
     concurrency: int = Field(default=1, ge=1, le=32)
     retry_delays: str = ",".join(map(str, DEFAULT_RETRY_DELAYS))
+    inbox_retention_days: int = Field(default=30, ge=1, le=3650)
     ops_listen: str = "127.0.0.1"
     ops_port: int = Field(default=9101, ge=1, le=MAX_PORT)
 
@@ -124,7 +126,8 @@ class ConsumerService(Generic[M]):
         return migrate(settings, settings.mysql_database, self.migrations)
 
     def _serve(self, settings: ConsumerSettings) -> None:
-        with closing(Database(settings, size=settings.concurrency + 1)) as database:
+        # one connection for each worker, the pruner, and readiness checks
+        with closing(Database(settings, size=settings.concurrency + 2)) as database:
             self._consume(settings, database)
 
     def _consume(self, settings: ConsumerSettings, database: Database) -> None:
@@ -141,6 +144,7 @@ class ConsumerService(Generic[M]):
                 retry_delays=settings.delays,
             ),
             new_registry(),
+            Extras(parts=[InboxPruner(database, self.name, settings.inbox_retention_days)]),
         )
 
 

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Mapping
 
 import structlog
-from pydantic import Field
 
 from skillupworks.consumer_service import ConsumerSettings, Extras, new_registry, run_consumer
 from skillupworks.messaging.declaration import Declaration
@@ -40,7 +39,6 @@ class OrderProcessorSettings(ConsumerSettings, BackEndSettings, OrdersDatabaseSe
     """The environment of order-processor."""
 
     mysql_database: str = "orders"
-    inbox_retention_days: int = Field(default=30, ge=1, le=3650)
 
 
 def main() -> None:
