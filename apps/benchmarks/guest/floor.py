@@ -18,6 +18,8 @@ __all__ = ["fill_journal"]
 
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 IDENTIFIER = "benchmark-floor"
+# an interval of 0 would be none of its own, and journald's limit
+UNLIMITED = ("--property=LogRateLimitIntervalSec=1s", "--property=LogRateLimitBurst=10000000")
 
 
 def fill_journal(job: Job, run: int) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def fill_journal(job: Job, run: int) -> dict[str, Any]:
     say("began")
     with running(job):
         command = ["systemd-run", "--wait", "--pipe", "--collect", "--quiet"]
-        command += [f"--property=LogNamespace={NAMESPACE}", "--property=LogRateLimitIntervalSec=0"]
+        command += [f"--property=LogNamespace={NAMESPACE}", *UNLIMITED]
         command += [f"--setenv=PYTHONPATH={ROOT}:{PEERS}", sys.executable]
         command += ["-m", "benchmarks.guest.floor", str(run), str(job.messages)]
         result = subprocess.run(command, capture_output=True, text=True, check=True)
