@@ -60,7 +60,9 @@ class Database:
     """At most `size` connections, each used by one transaction at a time; thread-safe.
 
     READ COMMITTED takes no gap locks: an insert does not wait for a relay or a consumer that
-    works on rows beside it. Sessions are in UTC, and every wait for the server is bounded.
+    works on rows beside it. Sessions are in UTC, and every wait for the server is bounded. They
+    are encrypted when the server offers it, as both do by default; its certificate is one that it
+    made itself, and is not checked.
     """
 
     def __init__(self, settings: DatabaseSettings, *, size: int) -> None:
