@@ -19,7 +19,7 @@ ATTEMPTS = "skillupworks-attempts"
 FIRST_FAILED = "skillupworks-first-failed-at"
 EXCHANGE = "skillupworks-exchange"
 ROUTING_KEY = "skillupworks-routing-key"
-# what a quorum queue counts, from RabbitMQ 4.3 on: how often the message was rejected
+# what a quorum queue counts, from RabbitMQ 4.3.1 on: how often the message was rejected
 DELIVERY_COUNT = "x-delivery-count"
 
 # with these, the broker would put a copy into more queues

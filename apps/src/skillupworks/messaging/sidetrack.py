@@ -23,7 +23,7 @@ Failed = tuple[Ticket, Failure]
 class Sidetrack:
     """Publishes copies of failed messages on a connection of its own, made when first needed.
 
-    A transient failure waits for its next attempt: in a wait queue, or, from RabbitMQ 4.3 on, in
+    A transient failure waits for its next attempt: in a wait queue, or, from RabbitMQ 4.3.1 on, in
     its own queue, which delays what is rejected. A permanent failure, and one that was its last
     attempt, is parked. The publisher is expected to declare these queues on each connection. Owned
     by one thread.
