@@ -120,6 +120,8 @@ def _add_times(orders: list[Order]) -> None:
     for line in journal("--output=json", fields, PROCESSED_LINE).splitlines():
         entry = json.loads(line)
         times[entry["ORDER_ID"]] = int(entry["_SOURCE_REALTIME_TIMESTAMP"]) / 1_000_000
+    if missing := [order.order_id for order in orders if order.order_id not in times]:
+        raise RuntimeError(f"the journal lacks the lines of {len(missing)} orders")
     for order in orders:
         order.processed = times[order.order_id]
 
