@@ -67,11 +67,17 @@ def test_systemd_watches_the_service_and_is_told_that_it_works(services: list[Se
 
 
 def test_no_order_line_is_dropped_by_a_rate_limit(services: list[Service]) -> None:
-    """The journal's limit is off for the services, and limits of resources are on."""
+    """The journal knows the services' limit, which is out of reach, and not only systemd does."""
     for service in services:
-        shown = service.show("LogRateLimitIntervalUSec", "LimitNOFILE", "MemoryMax", "TasksMax")
-        assert shown == {
-            "LogRateLimitIntervalUSec": "0",
+        told = "/run/systemd/units/log-rate-limit"
+        for limit, expected in (("interval", "1000000"), ("burst", "1000000")):
+            assert service.run(f"readlink {told}-{limit}:{service.unit}.service") == expected
+
+
+def test_a_service_cannot_take_all_of_a_host(services: list[Service]) -> None:
+    """Files, memory and threads are limited."""
+    for service in services:
+        assert service.show("LimitNOFILE", "MemoryMax", "TasksMax") == {
             "LimitNOFILE": "8192",
             "MemoryMax": str(512 * 1024**2),
             "TasksMax": "128",
