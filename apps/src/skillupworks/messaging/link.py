@@ -7,16 +7,17 @@ about the other: code that reads from top to bottom, and errors that are raised.
 
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from pika.adapters.select_connection import IOLoop, SelectConnection
+from pika.adapters.select_connection import IOLoop
 
 from skillupworks.errors import BrokerUnavailableError
 from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, unavailable
+from skillupworks.messaging.corking import CorkableConnection
 
 if TYPE_CHECKING:
     from pika.channel import Channel
@@ -66,7 +67,7 @@ class Link:
         self._lock = Lock()
         self._closed = False
         self._loop = IOLoop()
-        self._connection = SelectConnection(
+        self._connection = CorkableConnection(
             broker.parameters(host),
             on_open_callback=lambda _connection: self._loop.stop(),
             on_open_error_callback=self._lost,
@@ -113,6 +114,10 @@ class Link:
         method(*args, **options, callback=on_answer)
         self._wait(lambda: bool(answers), CALL_SECONDS)
         return answers[0]
+
+    def corked(self) -> AbstractContextManager[None]:
+        """Send what is published within the block with few system calls, at its end."""
+        return self._connection.corked()
 
     def run(self, seconds: float | None = None) -> None:
         """Exchange data with the broker until `stop`, or for so many seconds."""

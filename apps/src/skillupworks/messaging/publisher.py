@@ -114,11 +114,12 @@ class Publisher:
         outcomes: list[PublishError | None] = []
         confirms = self._confirms
         try:
-            for place, message in enumerate(messages):
-                problem = self._send(link.channel, message)
-                outcomes.append(problem)
-                if problem is None:
-                    confirms.expect(place, message)
+            with link.corked():
+                for place, message in enumerate(messages):
+                    problem = self._send(link.channel, message)
+                    outcomes.append(problem)
+                    if problem is None:
+                        confirms.expect(place, message)
             if confirms.outstanding:
                 link.run(seconds=timeout)
             reason = self._why_unconfirmed(link, timeout)
