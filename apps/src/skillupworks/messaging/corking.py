@@ -29,13 +29,16 @@ class CorkableConnection(SelectConnection):
         finally:
             held, self._held = self._held, None
             if held and self.is_open:
-                super()._adapter_emit_data(bytes(held))
+                self._emit(bytes(held))
 
     def _adapter_emit_data(self, data: bytes) -> None:
         if self._held is None:
-            super()._adapter_emit_data(data)
+            self._emit(data)
             return
         self._held += data
         if len(self._held) >= HELD_BYTES:
-            super()._adapter_emit_data(bytes(self._held))
+            self._emit(bytes(self._held))
             self._held.clear()
+
+    def _emit(self, data: bytes) -> None:
+        super()._adapter_emit_data(data)  # type: ignore[misc] # the library's stubs leave it out
