@@ -15,6 +15,7 @@ from skillupworks.errors import (
 from skillupworks.messaging.parked import Parked
 
 NOW = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
+PAGE = 100
 ORDER_BODY = b'{"orderId": "ORD-1", "total": 2000}'
 
 
@@ -94,12 +95,12 @@ class MemoryDeadLetters:
             raise TopologyError(f"there is no queue '{self.queue}'")
         return len(self._broker.queues[self.queue])
 
-    def pages(self, size: int) -> Iterator[list[Parked]]:
+    def pages(self) -> Iterator[list[Parked]]:
         left = self.count()
         messages = self._broker.queues[self.queue]
         try:
             while left > 0:
-                taken = [messages.pop(0) for _ in range(min(size, left, len(messages)))]
+                taken = [messages.pop(0) for _ in range(min(PAGE, left, len(messages)))]
                 if not taken:
                     return
                 left -= len(taken)

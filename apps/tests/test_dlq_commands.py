@@ -278,6 +278,8 @@ def test_settings_that_are_missing_are_one_line() -> None:
         ["list", "--older-than", "5y"],
         ["list", "--limit", "-1"],
         ["replay", "--rate", "-1"],
+        ["replay", "--rate", "0.01"],
+        ["replay", "--rate", "nan"],
         ["show"],
         ["import"],
         ["nothing"],

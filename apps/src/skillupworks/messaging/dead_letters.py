@@ -37,6 +37,10 @@ NOT_FOUND = 404
 # this tool is a consumer as well, for moments; another operator may be using it
 LOOKS = 5
 LOOK_SECONDS = 0.2
+# RabbitMQ sends up to 32 acknowledgements to a quorum queue before it waits for the queue; those
+# that wait are lost when the channel is closed, and their messages come back. Beginning and
+# ending a page's consumer waits for the queue, so the acknowledgements of a page are sent at once.
+PAGE = 30
 # a page of large messages has fewer of them; the first one tells how large they are
 FIRST_PAGE = 10
 PAGE_BYTES = 16 * 1024 * 1024
@@ -104,13 +108,13 @@ class BrokerDeadLetters:
             " it is not a queue of dead letters"
         )
 
-    def pages(self, size: int) -> Iterator[list[Parked]]:
-        """Yield the messages that are there now, up to `size` at a time.
+    def pages(self) -> Iterator[list[Parked]]:
+        """Yield the messages that are there now, some at a time.
 
         Raises TransientError when the broker would soon take back what is held.
         """
         left = self.count()
-        size_now = min(size, FIRST_PAGE)
+        size = FIRST_PAGE
         since = monotonic()
         try:
             while left > 0:
@@ -121,12 +125,12 @@ class BrokerDeadLetters:
                         f"RabbitMQ allows nobody to hold a message for 30 minutes, and {self._held}"
                         " that did not match have been held for 25"
                     )
-                page = self._hold(min(size_now, left))
+                page = self._hold(min(size, left))
                 if not page:
                     return
                 left -= len(page)
                 largest = max(len(message.body) for message in page)
-                size_now = min(size, max(1, PAGE_BYTES // max(1, largest)))
+                size = min(PAGE, max(1, PAGE_BYTES // max(1, largest)))
                 yield page
         finally:
             self._give_back()

@@ -166,8 +166,8 @@ class DeadLetters(Protocol):
     def count(self) -> int:
         """Return how many messages are in the queue and not in somebody's hands."""
 
-    def pages(self, size: int) -> Iterator[list[Parked]]:
-        """Yield the messages that are there now, in any order, up to `size` at a time.
+    def pages(self) -> Iterator[list[Parked]]:
+        """Yield the messages that are there now, in any order, some at a time.
 
         They stay in the queue unless removed, but nobody else sees them meanwhile. What comes
         into the queue later is not among them. The messages of a page can be removed until the

@@ -15,9 +15,9 @@ from skillupworks.ops.message_page import page_of
 from skillupworks.ops.options import (
     filter_options,
     limit_option,
-    none_for_zero,
     output_option,
     queue_option,
+    rate_option,
 )
 from skillupworks.ops.output import Output, printable
 from skillupworks.ops.rendering import Group, as_json, group_table, groups_of, message_table
@@ -138,15 +138,7 @@ def show(message_ids: tuple[str, ...], queue: str, output: Output) -> None:
 @filter_options
 @limit_option()
 @click.option("--to", "target", metavar="QUEUE", help="Put all into this queue.")
-@click.option(
-    "--rate",
-    type=float,
-    default=50,
-    show_default=True,
-    metavar="N",
-    callback=none_for_zero,
-    help="Messages per second; 0 for no limit.",
-)
+@rate_option
 @click.option("--dry-run", is_flag=True, help="Only list what would be replayed.")
 @output_option
 def replay(  # noqa: PLR0913 - an option each

@@ -10,10 +10,12 @@ import click
 from skillupworks.ops.output import Output
 from skillupworks.ops.selection import Selection, parse_age
 
-__all__ = ["filter_options", "limit_option", "none_for_zero", "output_option", "queue_option"]
+__all__ = ["filter_options", "limit_option", "output_option", "queue_option", "rate_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+# messages per second
+SLOWEST = 0.1
 DEFAULT_QUEUE = "order-processing-dlq"
 
 
@@ -89,13 +91,30 @@ def limit_option(
         default=default,
         show_default=bool(default),
         metavar="N",
-        callback=none_for_zero,
+        callback=_none_for_zero,
         help=explained,
     )
 
 
-def none_for_zero(_ctx: click.Context, _param: click.Parameter, value: float) -> float | None:
-    """Return None for 0, which stands for no limit, and refuse what is less."""
-    if value < 0:
-        raise click.BadParameter(f"{value} is less than 0")
+def rate_option(command: Command) -> Command:
+    """Add --rate; the command is given None for no limit."""
+    return click.option(
+        "--rate",
+        type=float,
+        default=50,
+        show_default=True,
+        metavar="N",
+        callback=_none_for_zero,
+        help="Messages per second; 0 for no limit.",
+    )(command)
+
+
+def _none_for_zero(_ctx: click.Context, param: click.Parameter, value: float) -> float | None:
+    """Return None for 0, which stands for no limit, and refuse what is less.
+
+    A slower replay would hold messages for longer than RabbitMQ allows.
+    """
+    least = SLOWEST if param.name == "rate" else 0
+    if value and not value >= least:
+        raise click.BadParameter(f"{value} is less than {least}")
     return value or None

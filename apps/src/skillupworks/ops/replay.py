@@ -23,9 +23,6 @@ FAILURE_HEADERS = frozenset(
 )
 HISTORY_LINES = 20
 LINE_CHARACTERS = 400
-# messages are held in advance, but not for long when they are replayed slowly
-PAGE = 100
-PAGE_SECONDS = 30
 # how long a Ctrl-C may go unnoticed between two messages
 SLICE_SECONDS = 0.2
 
@@ -69,8 +66,7 @@ class Replay:
 
     def _matching(self, dead_letters: DeadLetters, report: Report) -> Iterator[Parked]:
         """Yield what is to be replayed."""
-        size = PAGE if self.rate is None else max(1, min(PAGE, int(self.rate * PAGE_SECONDS)))
-        for message in chain.from_iterable(dead_letters.pages(size)):
+        for message in chain.from_iterable(dead_letters.pages()):
             if report.done == self.limit:
                 return
             if self.watch.stop():

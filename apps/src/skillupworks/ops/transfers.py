@@ -19,8 +19,6 @@ from skillupworks.ops.selection import Selection
 
 __all__ = ["drop", "export_messages", "import_messages", "latest", "matching"]
 
-PAGE = 100
-
 
 def matching(
     dead_letters: DeadLetters,
@@ -130,7 +128,7 @@ def _matching_pages(
 ) -> Iterator[list[Parked]]:
     """Yield what matches of each page; a message can be removed until the next one is asked for."""
     left = limit
-    for page in dead_letters.pages(PAGE):
+    for page in dead_letters.pages():
         report.seen += len(page)
         found = [message for message in page if message in selection][:left]
         if found:
