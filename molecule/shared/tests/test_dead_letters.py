@@ -213,7 +213,7 @@ def test_a_queue_is_the_same_after_export_drop_and_import(
         "raw": {"$bytes": "/wA="},
         "nested": {"list": [1, "two", None, True]},
     }
-    message_ids = park(dlq, f"{files}-1.jsonl", *(order_message() for _ in range(3)), **headers)
+    message_ids = park(dlq, f"{files}-1.jsonl", *(order_message() for _ in range(100)), **headers)
     binary = broker.publish(b"\xff\xfe\x00")
     broker.wait_for_parked(binary)
 
