@@ -201,6 +201,14 @@ def test_drop_asks_first(dlq: Dlq, broker: MemoryBroker, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_drop_does_not_ask_about_nothing(dlq: Dlq, tmp_path: Path) -> None:
+    result = dlq("drop", "--reason", "other")
+
+    assert (result.exit_code, result.stderr) == (0, "0 messages dropped\n")
+    assert document(dlq("drop", "--reason", "other", "--json"))["dropped"] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_drop_keeps_in_a_file_what_it_removes(
     dlq: Dlq, broker: MemoryBroker, tmp_path: Path
 ) -> None:
@@ -247,13 +255,19 @@ def test_export_then_drop_then_import_is_as_before(
     assert document(dlq("import", "kept.jsonl", "--json"))["skipped"] == 2
 
 
-def test_a_file_with_a_mistake_is_refused_in_one_line(dlq: Dlq, tmp_path: Path) -> None:
-    (tmp_path / "messages.jsonl").write_text('{"queue": "order-processing-dlq"}\n')
+def test_a_file_with_a_mistake_is_refused_as_a_whole(
+    dlq: Dlq, broker: MemoryBroker, tmp_path: Path
+) -> None:
+    dlq("export", "--to", "messages.jsonl")
+    with (tmp_path / "messages.jsonl").open("a") as file:
+        file.write('{"queue": "order-processing-dlq"}\n')
+    broker.queues["order-processing-dlq"].clear()
 
     result = dlq("import", "messages.jsonl")
 
     assert result.exit_code == 1
-    assert result.stderr == "Error: messages.jsonl, line 1: properties: is missing\n"
+    assert result.stderr == "Error: messages.jsonl, line 3: properties: is missing\n"
+    assert broker.keys() == []
 
 
 def test_a_queue_that_is_not_there_is_one_line(dlq: Dlq) -> None:

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillupworks.errors import SkillUpWorksError
 from skillupworks.messaging.parked import Parked
 from skillupworks.ops.message_file import MessageFile, read_messages
 from skillupworks.ops.report import Report, Watch
@@ -120,16 +119,6 @@ def test_importing_puts_back_what_is_missing_and_twice_is_once(path: Path) -> No
     assert (first.done, first.skipped) == (2, 1)
     assert (second.done, second.skipped) == (0, 3)
     assert len(broker.keys()) == 3
-
-
-def test_nothing_is_imported_from_a_file_with_a_mistake(path: Path) -> None:
-    export_all(MemoryBroker(parked("a"), parked("b")), path)
-    path.write_bytes(path.read_bytes().replace(b'"body"', b'"bdoy"', 2)[:-5])
-    broker = MemoryBroker()
-
-    with pytest.raises(SkillUpWorksError, match="line 1: body: is missing"):
-        import_messages(broker.open(DLQ), path, Watch())
-    assert broker.keys() == []
 
 
 def test_an_import_that_was_cut_off_goes_on_where_it_was(path: Path) -> None:

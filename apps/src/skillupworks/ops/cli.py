@@ -1,5 +1,7 @@
 """The command `skillupworks`: what an operator needs beside systemctl and journalctl."""
 
+import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -48,4 +50,7 @@ skillupworks.add_command(dlq)
 
 def main() -> None:
     """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
     skillupworks(prog_name="skillupworks", complete_var=COMPLETION)

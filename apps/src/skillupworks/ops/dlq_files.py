@@ -1,12 +1,14 @@
 """Commands of `skillupworks dlq` that write or read files: drop, export, import."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from skillupworks.messaging.parked import Parked
 from skillupworks.ops.message_file import MessageFile
 from skillupworks.ops.options import filter_options, limit_option, output_option, queue_option
 from skillupworks.ops.output import Output
@@ -21,7 +23,13 @@ from skillupworks.ops.running import (
     watching,
 )
 from skillupworks.ops.selection import Selection
-from skillupworks.ops.transfers import drop, export_messages, import_messages, matching
+from skillupworks.ops.transfers import (
+    count_messages,
+    drop,
+    export_messages,
+    import_messages,
+    matching,
+)
 
 __all__ = ["drop_command", "export_command", "import_command"]
 
@@ -51,17 +59,18 @@ def drop_command(  # noqa: PLR0913 - an option each
     """
     path = path or _file_name(queue, "dropped")
     if not yes:
+        keys: set[str] = set()
         with open_queue(queue) as dead_letters:
-            found = list(matching(dead_letters, selection, limit))
-        if not found:
-            output.say(f"No message in {queue} matches; nothing was dropped.")
+            groups = groups_of(_noted(matching(dead_letters, selection, limit), keys))
+        number = sum(group.count for group in groups)
+        if not number:
+            _say_written("dropped", Report(), MessageFile(path, queue), output)
             return
         # what is parked while the question is being read was not asked about
-        selection = replace(selection, keys=frozenset(message.key for message in found))
-        limit = len(found)
-        output.show_aside(group_table(groups_of(found), datetime.now(UTC)))
+        selection, limit = replace(selection, keys=keys), number
+        output.show_aside(group_table(groups, datetime.now(UTC)))
         click.confirm(
-            f"Drop {messages_of(len(found))} from {queue}, and keep them in {path}?",
+            f"Drop {messages_of(number)} from {queue}, and keep them in {path}?",
             abort=True,
             err=True,
         )
@@ -110,7 +119,9 @@ def import_command(path: Path, queue: str, output: Output) -> None:
     skipped: importing twice changes nothing. A file with a mistake in it is refused as a whole,
     with line and field.
     """
-    with open_queue(queue) as dead_letters, watching("Importing", 0, output) as watch:
+    # before connecting: with a large file, the broker would wait too long for a sign of life
+    number = count_messages(path, queue)
+    with open_queue(queue) as dead_letters, watching("Importing", number, output) as watch:
         report = import_messages(dead_letters, path, watch)
     if output.as_json:
         counts = {"queue": queue, "imported": report.done, "skipped": report.skipped}
@@ -122,6 +133,13 @@ def import_command(path: Path, queue: str, output: Output) -> None:
         )
         say_problems(report, output)
     end_as(report)
+
+
+def _noted(messages: Iterable[Parked], keys: set[str]) -> Iterator[Parked]:
+    """Pass the messages on, and add their keys."""
+    for message in messages:
+        keys.add(message.key)
+        yield message
 
 
 def _say_written(done: str, report: Report, file: MessageFile, output: Output) -> None:

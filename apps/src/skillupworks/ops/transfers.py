@@ -17,7 +17,7 @@ from skillupworks.ops.message_file import MessageFile, read_messages
 from skillupworks.ops.report import Report, Watch
 from skillupworks.ops.selection import Selection
 
-__all__ = ["drop", "export_messages", "import_messages", "latest", "matching"]
+__all__ = ["count_messages", "drop", "export_messages", "import_messages", "latest", "matching"]
 
 
 def matching(
@@ -86,15 +86,17 @@ def drop(
     return report
 
 
+def count_messages(path: Path, queue: str) -> int:
+    """Read a file to its end; raises MessageFileError for the first thing that is wrong in it."""
+    return sum(1 for _message in read_messages(path, queue))
+
+
 def import_messages(dead_letters: DeadLetters, path: Path, watch: Watch) -> Report:
     """Put the messages of a file back into the queue, and skip those that are there.
 
-    The whole file is read before the first message is published. Two messages with one id are one
-    message for the queue only if the file has it once: as many are there afterwards as were there
-    when the file was written, and importing it again changes nothing.
+    Of an id that the file has twice there are two afterwards, not more: importing it again changes
+    nothing. What is wrong in the file ends it in the middle; see `count_messages`.
     """
-    for _message in read_messages(path, dead_letters.queue):
-        pass
     there = Counter(message.key for message in matching(dead_letters, Selection()))
     report = Report()
     try:
