@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := all
 
 INVENTORY ?= inventory/lab
+SEEDS ?= 3
 BIN := .venv/bin
 # Tools find each other, and the lab program, without an activated environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -41,7 +42,8 @@ test: lint unit ## everything that proves the platform: lint, unit tests, and Mo
 
 lint: $(READY) ## check style and types of playbooks, roles and Python
 	@echo "== ruff"; ruff check; ruff format --check
-	@echo "== mypy"; mypy apps molecule/shared roles/rabbitmq/filter_plugins playbooks/ops
+	@echo "== mypy"; mypy apps/src apps/tests apps/build_release.py molecule/shared roles/rabbitmq/filter_plugins playbooks/ops
+	@MYPYPATH=apps mypy apps/benchmarks # by the name that `make bench` runs it by
 	@echo "== yamllint"; yamllint --strict .
 	@echo "== shellcheck"; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
 	@echo "== ansible-lint"; ansible-lint --offline --profile production
@@ -77,6 +79,9 @@ inventory/lab/group_vars/all/secrets.yml: playbooks/ops/secrets.yml | $(READY)
 release: $(READY) ## build the services into dist/, one archive per version
 	@$(BIN)/python apps/build_release.py
 
+faults: lab-up deploy ## break the lab under load, account for every order, write docs/faults.md: make faults ARGS='-k broker_kill' SEEDS=7-9
+	@$(BIN)/pytest molecule/shared/faults -m fault --seeds $(SEEDS) --report docs/faults.md $(ARGS)
+
 bench: $(READY) ## compare with bare pika and frameworks on the running lab: make bench ARGS='--only consume --rounds 1'
 	@apps/benchmarks/install.sh
 	@PYTHONPATH=apps apps/benchmarks/.venv/bin/python -m benchmarks $(ARGS)
@@ -84,4 +89,4 @@ bench: $(READY) ## compare with bare pika and frameworks on the running lab: mak
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release bench lock
+.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench lock
