@@ -50,6 +50,7 @@ lint: $(READY) ## check style and types of playbooks, roles and Python
 
 unit: $(READY) ## run the tests that need no deployed platform; those of the lab boot guests of their own
 	@echo "== pytest"; pytest
+	@pytest molecule/shared/faults/tests # apart: both have a package `tests`
 
 lab-up: $(READY) ## boot the hosts of inventory/lab
 	@$(LAB) up
