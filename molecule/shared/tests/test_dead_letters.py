@@ -35,9 +35,9 @@ def files(dlq: DeadLetterTool) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _no_parked_messages_stay(broker: Broker) -> Iterator[None]:
+def _no_parked_messages_stay(dlq: DeadLetterTool, broker: Broker) -> Iterator[None]:
     """Empty the dead-letter queue afterwards, unless there was something in it before."""
-    empty = broker.queue(DEAD_LETTERS)["messages"] == 0
+    empty = dlq.count() == 0
     yield
     if empty:
         broker.purge_parked()
@@ -223,7 +223,7 @@ def test_a_queue_is_the_same_after_export_drop_and_import(
 
     before = export(f"{files}-2.jsonl")
     dlq.run("drop", "--yes", "--to", f"{files}-3.jsonl")
-    assert broker.queue(DEAD_LETTERS)["messages"] == 0
+    assert dlq.count() == 0
     dlq.run("import", f"{files}-3.jsonl")
 
     assert export(f"{files}-4.jsonl") == before
@@ -252,7 +252,7 @@ def test_a_message_that_the_broker_parked_itself_goes_back_where_it_was(
 
         def taken() -> bool:
             broker.post(f"/queues/{VHOST}/{name}/get", take)
-            return bool(dlq.json("list", "--queue", dead)["count"])
+            return dlq.count(dead) > 0
 
         wait_until("the delivery limit is reached", taken)
 
@@ -261,7 +261,7 @@ def test_a_message_that_the_broker_parked_itself_goes_back_where_it_was(
         assert message["key"].startswith("sha256:")
         dlq.run("replay", "--queue", dead, "--message-id", message["key"])
         assert broker.drain(name) == ["poison"]
-        assert dlq.json("list", "--queue", dead)["count"] == 0
+        assert dlq.count(dead) == 0
     finally:
         for queue in (name, dead):
             broker.delete(f"/queues/{VHOST}/{queue}")

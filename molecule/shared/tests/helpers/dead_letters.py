@@ -7,6 +7,7 @@ from typing import Any
 
 from testinfra.backend.base import CommandResult
 
+from tests.helpers.broker import DEAD_LETTERS
 from tests.helpers.hosts import Platform
 
 FOLDER = "/root"
@@ -29,6 +30,10 @@ class DeadLetterTool:
     def json(self, *words: str, status: int = 0) -> Any:
         """Run a command and return its document."""
         return json.loads(self.run(*words, "--json", status=status).stdout)
+
+    def count(self, queue: str = DEAD_LETTERS) -> int:
+        """Return how many messages are in a queue; the management interface is seconds late."""
+        return int(self.json("list", "--limit", "1", "--queue", queue)["count"])
 
     def parked(self, *filters: str) -> dict[str, Any]:
         """Return the messages that match, by their keys."""
