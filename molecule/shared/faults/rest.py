@@ -33,17 +33,16 @@ for unit in $units; do
   systemctl start $unit
 done
 """
-# The limits as the broker's own configuration has them.
-LIMITS = """
-conf=/etc/rabbitmq/rabbitmq.conf
-value() { sed -n "s/^$1 = //p" $conf; }
-limit() { # name, commands for an amount and for a fraction
-  if [ -n "$(value "$1.absolute")" ]; then rabbitmqctl --quiet $2 "$(value "$1.absolute")"
-  else rabbitmqctl --quiet $3 "$(value "$1.relative")"; fi
+# The limits as the broker's own configuration has them: an amount or a fraction.
+LIMITS = {
+    "memory": (
+        "vm_memory_high_watermark",
+        "set_vm_memory_high_watermark absolute",
+        "set_vm_memory_high_watermark",
+    ),
+    "disk": ("disk_free_limit", "set_disk_free_limit", "set_disk_free_limit mem_relative"),
 }
-limit vm_memory_high_watermark 'set_vm_memory_high_watermark absolute' set_vm_memory_high_watermark
-limit disk_free_limit set_disk_free_limit 'set_disk_free_limit mem_relative'
-"""
+CONFIGURATION = "/etc/rabbitmq/rabbitmq.conf"
 
 
 def heal(parts: Parts) -> None:
@@ -65,9 +64,13 @@ def heal(parts: Parts) -> None:
     parts.wait_until_ready(90)
 
 
-def restore_limits(parts: Parts) -> None:
-    """Give the broker back the limits of memory and disk that are configured."""
-    parts.on_broker(f"bash -c {shlex.quote(LIMITS)}")
+def restore_limit(parts: Parts, name: str) -> None:
+    """Give the broker back the limit of `memory` or `disk` that is configured."""
+    setting, *commands = LIMITS[name]
+    for kind, command in zip(("absolute", "relative"), commands, strict=True):
+        search = f"sed -n 's/^{setting}.{kind} = //p' {CONFIGURATION}"
+        if value := parts.on_broker(search):
+            parts.on_broker(f"rabbitmqctl --quiet {command} {value}")
 
 
 def set_password(broker: Broker, password: str) -> None:
@@ -120,6 +123,6 @@ def _tidy_broker(parts: Parts) -> None:
     for queue in broker.get(f"/queues/{VHOST}?disable_stats=true"):
         if queue["name"] == QUEUE:
             broker.delete(f"/queues/{VHOST}/{QUEUE}")
-    if alarms(broker):
-        restore_limits(parts)
+    for alarm in alarms(broker):
+        restore_limit(parts, alarm)
     set_password(broker, parts.platform.secrets["vault_rabbitmq_skillupworks_password"])
