@@ -41,7 +41,9 @@ def test_a_processor_that_is_stopped_finishes_the_order_in_its_hands(parts: Part
     wait_until(f"{stopped} has ended", lambda: stopped.state == "inactive")
     assert stopped.show("Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
     assert parts.journal.block(order_id).count("📦 NEW ORDER RECEIVED") == 1
-    assert {entry["_HOSTNAME"] for entry in parts.journal.of_order(order_id)} == {stopped.host}
+    # what it causes may be left to the other
+    processed = [entry for entry in parts.journal.of_order(order_id) if "OUTCOME" in entry]
+    assert [entry["_HOSTNAME"] for entry in processed] == [stopped.host]
     assert parts.database.orders(order_id) == 1
 
 
@@ -79,11 +81,12 @@ def test_a_processor_that_hangs_is_started_again(parts: Parts) -> None:
 def _order_in_work(parts: Parts) -> tuple[str, Service]:
     """Place an order while `orders` is locked; return it and the service that has it in hand."""
     order_id = parts.shop.place("Linux")["orderId"]
-
-    def hosts() -> list[str]:
-        return [entry["_HOSTNAME"] for entry in parts.journal.of_order(order_id)]
-
-    wait_until("the order waits for the lock", lambda: parts.database.waiting("INSERT INTO orders"))
-    host = wait_until("its block begins", hosts)[0]
-    (service,) = [processor for processor in parts.processors if processor.host == host]
+    (address,) = wait_until(
+        "the order waits for the lock", lambda: parts.database.waiting("INSERT INTO orders")
+    )
+    (service,) = [
+        processor
+        for processor in parts.processors
+        if parts.platform.address(processor.host) == address
+    ]
     return order_id, service

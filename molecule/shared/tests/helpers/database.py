@@ -64,10 +64,11 @@ class Database:
         finally:
             self._platform[self._host].run(f"systemctl stop {unit}")
 
-    def waiting(self, word: str) -> int:
-        """Return how many statements that contain the word wait for a table's lock."""
-        return self.count(
-            "information_schema.processlist",
-            f"state LIKE 'Waiting for table metadata lock%' AND info LIKE '%{word}%'"
-            " AND id <> CONNECTION_ID()",
+    def waiting(self, word: str) -> list[str]:
+        """Return the clients of statements with this word that wait for a table's lock."""
+        clients = self.rows(
+            "SELECT host FROM information_schema.processlist"  # noqa: S608
+            f" WHERE state LIKE 'Waiting for table metadata lock%' AND info LIKE '%{word}%'"
+            " AND id <> CONNECTION_ID()"
         )
+        return [client.rpartition(":")[0] for (client,) in clients]
