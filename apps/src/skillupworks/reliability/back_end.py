@@ -66,9 +66,15 @@ class EffectMetrics:
 class Lane:
     """The effects of one kind, on their way to one back end."""
 
-    def __init__(self, kind: str, back_end: BackEnd, metrics: EffectMetrics) -> None:
+    def __init__(
+        self,
+        kind: str,
+        back_end: BackEnd,
+        metrics: EffectMetrics,
+        table: EffectTable | None = None,
+    ) -> None:
         self.kind = kind
-        self.table = EffectTable(kind)
+        self.table = table or EffectTable(kind)
         self.back_end = back_end
         self.delivered = metrics.delivered.labels(kind)
         self.retried = metrics.retried.labels(kind)

@@ -1,14 +1,14 @@
 """The thread that delivers effects, until their back ends have taken them."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Sequence
 from threading import Event, Thread
 from time import monotonic
 
 import structlog
 
 from skillupworks.errors import BackEndUnavailableError, PermanentError, TransientError
-from skillupworks.reliability.back_end import BackEnd, EffectMetrics, Lane
+from skillupworks.reliability.back_end import Lane
 from skillupworks.reliability.effects import Effect
 from skillupworks.runtime import trace
 from skillupworks.runtime.backoff import Backoff
@@ -38,17 +38,16 @@ STOP_SECONDS = 5.0
 class EffectRunner:
     """Delivers what is due, in order, each in a transaction that also deletes it.
 
-    A runner of several kinds takes them in turn. Two runners of a kind are safe: each works on the
+    A runner of several lanes takes them in turn. Two runners of a kind are safe: each works on the
     rows it has locked. An effect may be delivered twice (when the process dies before its commit),
     never not at all. While a back end is away all pause, and nothing but the effect that found
     out is charged an attempt. Logs one line per change of state.
     """
 
-    def __init__(
-        self, back_ends: Mapping[str, BackEnd], database: Database, metrics: EffectMetrics
-    ) -> None:
-        self._lanes = [Lane(kind, end, metrics) for kind, end in back_ends.items()]
-        self.name = " and ".join(back_ends)
+    def __init__(self, lanes: Sequence[Lane], database: Database) -> None:
+        kinds = [lane.kind for lane in lanes]
+        self.name = " and ".join(kinds)
+        self._lanes = lanes
         self._database = database
         self._outage = Backoff(OUTAGE_BASE_SECONDS, OUTAGE_CAP_SECONDS)
         self._woken = Event()
@@ -57,7 +56,7 @@ class EffectRunner:
         # whether the problem is the back end's: that it is over shows by a delivery only
         self._away = False
         self._measure_due = 0.0
-        self._thread = Thread(target=self._run, name=f"effects-{'-'.join(back_ends)}", daemon=True)
+        self._thread = Thread(target=self._run, name=f"effects-{'-'.join(kinds)}", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""

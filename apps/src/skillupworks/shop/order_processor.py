@@ -7,7 +7,7 @@ import structlog
 
 from skillupworks.consumer_service import ConsumerSettings, Extras, new_registry, run_consumer
 from skillupworks.messaging.declaration import Declaration
-from skillupworks.reliability.back_end import BackEnd, EffectMetrics, LogBackEnd
+from skillupworks.reliability.back_end import BackEnd, EffectMetrics, Lane, LogBackEnd
 from skillupworks.reliability.effect_runner import EffectRunner
 from skillupworks.reliability.pruning import InboxPruner
 from skillupworks.reliability.unit import Transactional
@@ -78,10 +78,11 @@ def consume(
     metrics = EffectMetrics(registry)
     # Those that are only printed share a runner, so that an order's lines keep their order; a
     # back end that is slow or away does not hold up the others.
-    groups: dict[str, dict[str, BackEnd]] = {}
+    groups: dict[str, list[Lane]] = {}
     for kind, end in ends.items():
-        groups.setdefault("printed" if isinstance(end, LogBackEnd) else kind, {})[kind] = end
-    runners = [EffectRunner(group, database, metrics) for group in groups.values()]
+        group = "printed" if isinstance(end, LogBackEnd) else kind
+        groups.setdefault(group, []).append(Lane(kind, end, metrics))
+    runners = [EffectRunner(lanes, database) for lanes in groups.values()]
 
     def wake_runners() -> None:
         for runner in runners:
