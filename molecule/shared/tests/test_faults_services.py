@@ -82,7 +82,7 @@ def _order_in_work(parts: Parts) -> tuple[str, Service]:
     """Place an order while `orders` is locked; return it and the service that has it in hand."""
     order_id = parts.shop.place("Linux")["orderId"]
     (address,) = wait_until(
-        "the order waits for the lock", lambda: parts.database.waiting("INSERT INTO orders")
+        "the order waits for the lock", lambda: parts.database.waiting(" orders ")
     )
     (service,) = [
         processor
