@@ -18,17 +18,16 @@ class MemoryEffects:
     """
 
     def __init__(self) -> None:
-        self.due: dict[int, Effect] = {}
-        self.later: dict[int, Effect] = {}
-        self.given_up: dict[int, str] = {}
+        self.due: dict[str, Effect] = {}
+        self.later: dict[str, Effect] = {}
+        self.given_up: dict[str, str] = {}
         self.errors: list[str] = []
         self.pauses: list[float] = []
         self.taken: list[int] = []
 
     def put(self, *order_ids: str, traceparent: str | None = None, payload: str = "{}") -> None:
         for order_id in order_ids:
-            row = len(self.due) + len(self.later) + 1
-            self.due[row] = Effect(payload, row, order_id, traceparent, 0)
+            self.due[order_id] = Effect(order_id, traceparent, 0, payload)
 
     def due_again(self) -> None:
         self.due |= self.later
@@ -42,7 +41,7 @@ class MemoryEffects:
     def remove(self, cursor: Cursor, effects: Sequence[Effect]) -> None:
         def commit() -> None:
             for effect in effects:
-                del self.due[effect.id]
+                del self.due[effect.order_id]
 
         if effects:
             actions_of(cursor).at_commit.append(commit)
@@ -51,13 +50,14 @@ class MemoryEffects:
         def commit() -> None:
             self.errors.append(error)
             self.pauses.append(seconds)
-            self.later[effect.id] = replace(self.due.pop(effect.id), attempts=effect.attempts + 1)
+            failed = self.due.pop(effect.order_id)
+            self.later[effect.order_id] = replace(failed, attempts=effect.attempts + 1)
 
         actions_of(cursor).at_commit.append(commit)
 
     def give_up(self, cursor: Cursor, effect: Effect, error: str) -> None:
         def commit() -> None:
-            self.given_up[self.due.pop(effect.id).id] = error
+            self.given_up[self.due.pop(effect.order_id).order_id] = error
 
         actions_of(cursor).at_commit.append(commit)
 

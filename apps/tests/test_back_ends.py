@@ -41,7 +41,7 @@ def test_without_settings_the_documented_lines_are_printed(
     with trace.traced(f"00-{'a' * 32}-{'b' * 16}-01"):
         for end in ends.values():
             assert isinstance(end, LogBackEnd)
-            end.deliver(Effect("{}", 1, "ORD-1", None, 0))
+            end.deliver(Effect("ORD-1", None, 0))
             end.close()
 
     assert [

@@ -99,7 +99,7 @@ def test_one_that_can_never_be_delivered_is_given_up_and_kept(
 
     around.wait_for(lambda: around.emails.given_up)
 
-    assert around.emails.given_up == {1: "550 no such user"}
+    assert around.emails.given_up == {"ORD-1": "550 no such user"}
     assert around.mail.delivered == ["ORD-2"]
     assert around.value("failed_total") == 1
     around.wait_for(lambda: around.value("given_up") == 1)

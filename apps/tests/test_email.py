@@ -121,7 +121,7 @@ def effect(delivery: DeliveryMaker) -> Effect:
 
 
 def effect_of(delivery: DeliveryMaker, **changes: Any) -> Effect:
-    return Effect(delivery(changes).body.decode(), 1, "ORD-1702554000123", None, 0)
+    return Effect("ORD-1702554000123", None, 0, delivery(changes).body.decode())
 
 
 def test_a_confirmation_is_sent(

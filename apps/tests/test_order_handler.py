@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from skillupworks.errors import PermanentError
-from skillupworks.messaging.message import Delivery, Outcome
+from skillupworks.messaging.message import Outcome
 from skillupworks.runtime import trace
 from skillupworks.shop.order import Order
 from skillupworks.shop.order_handler import OrderHandler, order_seconds
@@ -109,10 +109,8 @@ def test_the_effects_are_recorded_with_the_order_and_its_trace(
     unit.commit()
 
     email, warehouse = unit.rows["effects"]
-    assert ("ORD-1702554000123", "email") == (email[0], email[1])
-    assert ("ORD-1702554000123", "warehouse") == (warehouse[0], warehouse[1])
-    assert parse_order(Delivery(str(email[2]).encode())) == order
-    assert email[3] == PARENT
+    assert email[:3] == ("email", "ORD-1702554000123", PARENT)
+    assert warehouse[:3] == ("warehouse", "ORD-1702554000123", PARENT)
     assert woken == [1]
 
 

@@ -17,7 +17,7 @@ from skillupworks.shop.warehouse import Warehouse
 from .conftest import ORDER_MESSAGE
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-EFFECT = Effect(json.dumps(ORDER_MESSAGE), 1, "ORD-1702554000123", PARENT, 2)
+EFFECT = Effect("ORD-1702554000123", PARENT, 2, json.dumps(ORDER_MESSAGE))
 
 
 class Receiver(ThreadingHTTPServer):

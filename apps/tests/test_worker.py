@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from skillupworks.errors import NotAcceptedError, PermanentError, StoreUnavailableError
+from skillupworks.errors import (
+    NotAcceptedError,
+    PermanentError,
+    StoreNotReadyError,
+    StoreUnavailableError,
+)
 from skillupworks.messaging import worker as worker_module
 from skillupworks.messaging.mailbox import Mailbox
 from skillupworks.messaging.message import Delivery, Outcome, Work
@@ -263,6 +268,22 @@ class TestFailures:
         assert set(bench.process.attempts) == {1}
         assert worker.trouble() is None
         assert bench.copies == []
+
+    @staticmethod
+    def test_a_database_that_answers_but_is_not_migrated_is_no_messages_fault(
+        bench: Bench, events: list[Any]
+    ) -> None:
+        bench.process.error = StoreNotReadyError("MySQL: Table 'orders.inbox' doesn't exist")
+        bench.start()
+        bench.deliver("a", "b")
+        wait_until(lambda: len(bench.process.calls) > 5)
+        assert bench.copies == []
+
+        bench.process.error = None
+
+        wait_until(lambda: bench.session.acknowledgements == [[1, 2]])
+        problem = "MySQL: Table 'orders.inbox' doesn't exist"
+        assert events[0]["event"] == f"Error: {problem}; 2 messages are kept and tried again"
 
     @staticmethod
     def test_one_message_alone_is_held_as_well(bench: Bench, events: list[Any]) -> None:

@@ -12,9 +12,11 @@
         ├── UnroutableError           the broker returned the message: no queue is bound for it
         ├── NotAcceptedError          the broker answered the publish with a nack: a queue is full
         ├── StoreUnavailableError     the database is away or busy
+        │   └── StoreNotReadyError    a table, column or grant that is needed is not there
         └── BackEndUnavailableError   the mail server or the warehouse takes nothing at present
 
 A consumer knows two branches only: permanent, and everything else, which it treats as transient.
+A database that is not ready is no message's fault, whatever each says: they are held until it is.
 """
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "NotAcceptedError",
     "PermanentError",
     "SkillUpWorksError",
+    "StoreNotReadyError",
     "StoreUnavailableError",
     "TopologyError",
     "TransientError",
@@ -94,6 +97,10 @@ class NotAcceptedError(TransientError):
 
 class StoreUnavailableError(TransientError):
     """The database is away, or too busy to answer in time."""
+
+
+class StoreNotReadyError(StoreUnavailableError):
+    """The database answers, but is not as this release needs it: not migrated, or not granted."""
 
 
 class BackEndUnavailableError(TransientError):

@@ -86,7 +86,10 @@ class Receivers:
             found = ORDER_ID.search(entry["text"])
             mails[found[0] if found else entry["key"]].add(entry["key"])
         for entry in self._read("http"):
-            taken[json.loads(entry["text"])["orderId"]] += entry["new"]
+            order = json.loads(entry["text"])
+            # the whole order, as it was published
+            assert order["total"] == sum(x["price"] * x["quantity"] for x in order["items"]), order
+            taken[order["orderId"]] += entry["new"]
         return Effects(Counter({order: len(ids) for order, ids in mails.items()}), taken)
 
     def _read(self, kind: str) -> list[dict[str, Any]]:

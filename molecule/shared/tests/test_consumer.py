@@ -106,10 +106,34 @@ def test_a_message_that_the_database_does_not_take_is_parked(
     assert "Data too long" in headers["skillupworks-error"]
 
 
-def test_a_message_whose_table_is_away_is_processed_when_it_is_back(
+def test_messages_whose_table_is_missing_are_held_until_it_is_there(
     greeter: Greeter, database: Database, journal: Journal
 ) -> None:
-    """The database answers, so it is the message's failure: it waits and is tried again."""
+    """A database that is not ready is no message's fault: nothing is put aside."""
+    host = greeter.processor.host
+    cursor = journal.cursor(host)
+
+    def held() -> bool:
+        said = journal.since(host, greeter.unit, cursor)
+        return any(
+            line.endswith("doesn't exist; 1 message is kept and tried again") for line in said
+        )
+
+    database.rows(f"RENAME TABLE {TABLE} TO {TABLE}_away")
+    try:
+        greeter.publish(greeting("Radia"))
+        wait_until("it is held", held)
+    finally:
+        database.rows(f"RENAME TABLE {TABLE}_away TO {TABLE}")
+
+    wait_until("there is a row", lambda: rows(database, "Radia") == 1)
+    assert greeter.parked() == []
+
+
+def test_a_message_that_waits_too_long_for_a_lock_is_tried_again_later(
+    greeter: Greeter, database: Database, journal: Journal
+) -> None:
+    """The database is well, so it is the message's failure: it waits in a queue of its own."""
     host = greeter.processor.host
     cursor = journal.cursor(host)
 
@@ -117,14 +141,11 @@ def test_a_message_whose_table_is_away_is_processed_when_it_is_back(
         said = journal.since(host, greeter.unit, cursor)
         return any(line.endswith("is tried again in 2 s") for line in said)
 
-    database.rows(f"RENAME TABLE {TABLE} TO {TABLE}_away")
-    try:
-        greeter.publish(greeting("Radia"))
+    with database.locked(TABLE):
+        greeter.publish(greeting("Hedy"))
         wait_until("it waits for its second attempt", waits)
-    finally:
-        database.rows(f"RENAME TABLE {TABLE}_away TO {TABLE}")
 
-    wait_until("there is a row", lambda: rows(database, "Radia") == 1)
+    wait_until("there is a row", lambda: rows(database, "Hedy") == 1)
     assert greeter.parked() == []
 
 

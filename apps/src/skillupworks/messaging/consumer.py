@@ -89,7 +89,8 @@ class Consumer:
         self._crew.start()
         self._notifier.status(f"connecting to {', '.join(self._broker.hosts)}")
         refused = Backoff(base=10, cap=60)
-        lost = Backoff(base=0.5, cap=15)
+        # a few seconds are enough to spread out who comes back; more would only prolong the outage
+        lost = Backoff(base=0.5, cap=5)
         try:
             while not self._stopping.is_set():
                 try:

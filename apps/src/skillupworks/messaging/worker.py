@@ -6,7 +6,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
-from skillupworks.errors import PermanentError, SkillUpWorksError
+from skillupworks.errors import PermanentError, SkillUpWorksError, StoreNotReadyError
 from skillupworks.messaging.declaration import Declaration
 from skillupworks.messaging.failures import Failure, attempt_of
 from skillupworks.messaging.mailbox import Mailbox
@@ -22,7 +22,7 @@ __all__ = ["Worker"]
 M = TypeVar("M")
 
 PAUSE_BASE_SECONDS = 0.5
-PAUSE_CAP_SECONDS = 15.0
+PAUSE_CAP_SECONDS = 5.0
 # an idle worker looks after its publishing connection this often
 IDLE_SECONDS = 2.0
 
@@ -134,7 +134,7 @@ class Worker(Generic[M]):
             try:
                 self._process(works)
             except Exception as error:  # noqa: BLE001 - each message says for itself what is wrong
-                problem = self._declaration.process.check()
+                problem = self._outage(error)
                 if problem is None:
                     if not isinstance(error, SkillUpWorksError):
                         self._report.surprise(error, len(works))
@@ -155,12 +155,18 @@ class Worker(Generic[M]):
             except PermanentError as error:
                 return Failure(work.delivery, error, work.attempt)
             except Exception as error:  # noqa: BLE001 - whatever it is, the message is kept
-                problem = self._declaration.process.check()
+                problem = self._outage(error)
                 if problem is None:
                     return Failure(work.delivery, error, work.attempt)
                 self._hold(problem, pauses, [ticket])
             else:
                 return None
+
+    def _outage(self, error: Exception) -> str | None:
+        """Return what all messages lack, or None when the error is the fault of one."""
+        if isinstance(error, StoreNotReadyError):
+            return str(error)
+        return self._declaration.process.check()
 
     def _process(self, works: Sequence[tuple[Ticket, Work[M]]]) -> None:
         """Process, acknowledge and report; raises what the process raises."""

@@ -71,10 +71,10 @@ class Lane:
         kind: str,
         back_end: BackEnd,
         metrics: EffectMetrics,
-        table: EffectTable | None = None,
+        table: EffectTable,
     ) -> None:
         self.kind = kind
-        self.table = table or EffectTable(kind)
+        self.table = table
         self.back_end = back_end
         self.delivered = metrics.delivered.labels(kind)
         self.retried = metrics.retried.labels(kind)

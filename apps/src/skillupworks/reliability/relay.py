@@ -36,7 +36,7 @@ BACKLOG_SECONDS = 2.0
 # publishing waits for the broker up to some seconds per batch; beyond this the thread is hung
 HUNG_SECONDS = 120.0
 PAUSE_BASE_SECONDS = 0.5
-PAUSE_CAP_SECONDS = 30.0
+PAUSE_CAP_SECONDS = 5.0
 # wrong credentials do not right themselves within seconds, and each attempt fills the broker's log
 REFUSED_SECONDS = 15.0
 # a stop waits for the confirms of the batch in hand

@@ -24,7 +24,7 @@ from pymysql.err import (
     ProgrammingError,
 )
 
-from skillupworks.errors import StoreUnavailableError
+from skillupworks.errors import StoreNotReadyError, StoreUnavailableError
 from skillupworks.runtime.settings import DatabaseSettings
 
 __all__ = [
@@ -38,10 +38,12 @@ __all__ = [
     "rows_by_key",
 ]
 
-# What says "the database is away, busy or not ready", and not "this data is wrong". A missing
-# table or grant (ProgrammingError) is one of them: it is there once the deployment is complete.
-# So are deadlocks and waits for a lock that took too long (OperationalError).
+# What says "the database is away, busy or not ready", and not "this data is wrong". So are
+# deadlocks and waits for a lock that took too long (OperationalError).
 UNAVAILABLE = (OperationalError, InterfaceError, InternalError, ProgrammingError)
+# No such database, column, table; no grant for the database, table, column; a column that this
+# release does not know wants a value. All are in order once the deployment is complete.
+NOT_READY = {1049, 1054, 1146, 1044, 1142, 1143, 1364}
 
 DUPLICATE_KEY = 1062
 
@@ -77,6 +79,8 @@ class Database:
     def transaction(self) -> Iterator[Cursor]:
         """Commit at the end, roll back on an error; StoreUnavailableError for what may pass.
 
+        StoreNotReadyError, one of them, when the schema is not what the statement needs.
+
         Rows are tuples. When the commit itself fails, it may have taken effect or not: only an
         idempotent transaction may be tried again.
         """
@@ -87,7 +91,9 @@ class Database:
             connection.commit()
             healthy = True
         except UNAVAILABLE as error:
-            raise StoreUnavailableError(f"MySQL: {describe(error)}") from error
+            not_ready = bool(error.args) and error.args[0] in NOT_READY
+            kind = StoreNotReadyError if not_ready else StoreUnavailableError
+            raise kind(f"MySQL: {describe(error)}") from error
         except Exception:
             healthy = _is_rolled_back(connection)
             raise

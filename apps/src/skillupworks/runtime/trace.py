@@ -5,11 +5,11 @@ service puts a span id of its own in and hands the result on. What runs in a tra
 in all of its log events. There are no spans to collect: joining two hosts' journals needs the id.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from random import getrandbits
 
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
@@ -33,10 +33,11 @@ def accept(header: object) -> str:
     Never raises: what is no valid traceparent is as good as none.
     """
     found = VALID.fullmatch(header) if isinstance(header, str) else None
-    identity = os.urandom(24).hex()
+    # unique, not secret: asking the kernel would cost more than all the rest
+    span = getrandbits(64) or 1
     if found is None:
-        return f"00-{identity[:32]}-{identity[32:]}-{SAMPLED}"
-    return f"00-{found[1]}-{identity[32:]}-{found[2]}"
+        return f"00-{getrandbits(128) or 1:032x}-{span:016x}-{SAMPLED}"
+    return f"00-{found[1]}-{span:016x}-{found[2]}"
 
 
 def trace_id(traceparent: str) -> str:

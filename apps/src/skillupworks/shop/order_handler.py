@@ -14,7 +14,6 @@ from skillupworks.runtime import trace
 from skillupworks.runtime.logging import info_lines
 from skillupworks.shop.order import Order
 from skillupworks.shop.order_lines import PROCESSED_LINE, duplicate_line, received_lines
-from skillupworks.shop.order_message import write_order
 from skillupworks.shop.order_store import OrderUnit, add_order, recorded_order
 
 __all__ = ["OrderHandler", "order_seconds"]
@@ -60,9 +59,8 @@ class OrderHandler:
             unit.after_commit(partial(self.duplicate, order, unit))
             return Outcome.DUPLICATE
         add_order(unit, order)
-        payload = write_order(order).decode()
         for kind in self._effects:
-            add_effect(unit, kind, order.order_id, payload)
+            add_effect(unit, kind, order.order_id)
         unit.after_commit(partial(self._processed, order, unit))
         return Outcome.PROCESSED
 

@@ -9,6 +9,7 @@ from skillupworks.consumer_service import ConsumerSettings, Extras, new_registry
 from skillupworks.messaging.declaration import Declaration
 from skillupworks.reliability.back_end import BackEnd, EffectMetrics, Lane, LogBackEnd
 from skillupworks.reliability.effect_runner import EffectRunner
+from skillupworks.reliability.effects import EffectTable
 from skillupworks.reliability.pruning import InboxPruner
 from skillupworks.reliability.unit import Transactional
 from skillupworks.runtime.database import Database
@@ -19,7 +20,7 @@ from skillupworks.shop.back_ends import BackEndSettings, back_ends
 from skillupworks.shop.order_handler import OrderHandler, order_seconds
 from skillupworks.shop.order_lines import READY_LINE, STARTING_LINE
 from skillupworks.shop.order_message import parse_order
-from skillupworks.shop.order_store import SCRIPTS
+from skillupworks.shop.order_store import SCRIPTS, order_messages
 from skillupworks.shop.topology import ORDER_PROCESSING
 
 __all__ = ["OrderProcessorSettings", "main"]
@@ -80,8 +81,10 @@ def consume(
     # back end that is slow or away does not hold up the others.
     groups: dict[str, list[Lane]] = {}
     for kind, end in ends.items():
-        group = "printed" if isinstance(end, LogBackEnd) else kind
-        groups.setdefault(group, []).append(Lane(kind, end, metrics))
+        printed = isinstance(end, LogBackEnd)
+        table = EffectTable(kind, None if printed else order_messages)
+        group = "printed" if printed else kind
+        groups.setdefault(group, []).append(Lane(kind, end, metrics, table))
     runners = [EffectRunner(lanes, database) for lanes in groups.values()]
 
     def wake_runners() -> None:

@@ -1,12 +1,16 @@
 """Orders in MySQL, written within the unit of their message."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from typing import Any, Protocol
 
+from skillupworks.runtime.database import Cursor
 from skillupworks.shop.money import CURRENCY
-from skillupworks.shop.order import Order
+from skillupworks.shop.order import Line, Order
+from skillupworks.shop.order_message import write_order
 
-__all__ = ["SCRIPTS", "OrderUnit", "add_order", "recorded_order"]
+__all__ = ["SCRIPTS", "OrderUnit", "add_order", "order_messages", "recorded_order"]
 
 SCRIPTS = "skillupworks.shop:migrations/orders"
 
@@ -18,6 +22,14 @@ INSERT_ORDER = (
 INSERT_LINE = (
     "INSERT INTO order_items (order_id, line, sku, name, price_minor, quantity)"
     " VALUES (%s, %s, %s, %s, %s, %s)"
+)
+SELECT_ORDERS = (
+    "SELECT order_id, session_id, user_id, total_minor, placed_at, payment_id FROM orders"
+    " WHERE order_id IN %s"
+)
+SELECT_LINES = (
+    "SELECT order_id, sku, name, price_minor, quantity FROM order_items"
+    " WHERE order_id IN %s ORDER BY order_id, line"
 )
 SELECT_ORDER = "SELECT payment_id, total_minor FROM orders WHERE order_id = %s"
 
@@ -72,3 +84,26 @@ def recorded_order(unit: OrderUnit, order_id: str) -> tuple[str, int] | None:
     """Return payment id and total of an order that is recorded already."""
     rows = unit.execute(SELECT_ORDER, (order_id,))
     return (rows[0][0], rows[0][1]) if rows else None
+
+
+def order_messages(cursor: Cursor, order_ids: Sequence[str]) -> dict[str, str]:
+    """Return the messages of recorded orders, by order id, as they were published."""
+    cursor.execute(SELECT_LINES, (order_ids,))
+    lines = defaultdict(list)
+    for order_id, *line in cursor.fetchall():
+        lines[order_id].append(Line(*line))
+    cursor.execute(SELECT_ORDERS, (order_ids,))
+    return {
+        order_id: write_order(
+            Order(
+                order_id=order_id,
+                session_id=session_id,
+                user_id=user_id,
+                items=tuple(lines[order_id]),
+                total=total,
+                timestamp=placed_at.replace(tzinfo=UTC),
+                payment_id=payment_id,
+            )
+        ).decode()
+        for order_id, session_id, user_id, total, placed_at, payment_id in cursor.fetchall()
+    }
