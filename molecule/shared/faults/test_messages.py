@@ -12,6 +12,8 @@ from tests.helpers.broker import QUEUE, Json, order_message
 from tests.helpers.services import Service
 
 MEGABYTES = 10
+# below the broker's limit, and far above what an order may have
+TAKEN_BYTES = 10**6
 # one message in five is bad
 POISON_RATE = RATE / 4
 # a bad message must not keep the others waiting
@@ -45,8 +47,12 @@ body = {{body}}
 properties = pika.BasicProperties(
     content_type="application/json", delivery_mode=2, message_id="{{message_id}}"
 )
-channel.basic_publish("", "{QUEUE}", body, properties, mandatory=True)
-print(json.dumps(len(body)))
+try:
+    channel.basic_publish("", "{QUEUE}", body, properties, mandatory=True)
+    answer = "taken"
+except pika.exceptions.ChannelClosedByBroker as error:
+    answer = error.reply_text
+print(json.dumps(answer))
 """
 
 
@@ -91,26 +97,34 @@ def test_poison(scene: Scene) -> None:
 
 @pytest.mark.fault(f"message of {MEGABYTES} MB")
 def test_large_message(scene: Scene) -> None:
-    """Publish three messages of ten megabytes: noise, text, and an order with a very long name."""
-    sizes: list[int] = []
-    size = MEGABYTES * 10**6
-    order = order_message()
+    """Publish noise, text, and an order with a very long name, each of ten megabytes and of one.
+
+    The broker refuses the larger ones; the others, which no order can be, are parked.
+    """
     bodies = [
-        f"os.urandom({size})",
-        f'b"x" * {size}',
-        f"json.dumps({order!r} | {{'sessionId': 's' * {size}}}).encode()",
+        "os.urandom({size})",
+        'b"x" * {size}',
+        f"json.dumps({order_message()!r} | {{{{'sessionId': 's' * {{size}}}}}}).encode()",
     ]
     scene.random.shuffle(bodies)
-    with scene.orders(parked=lambda: len(sizes)):
+    parked: list[str] = []
+    with scene.orders(parked=lambda: len(parked)):
         for number, body in enumerate(bodies):
-            script = LARGE.format(body=body, message_id=f"large-{number}")
-            sizes.append(scene.parts.payment.python(script))
+            refused = _publish_large(scene, body.format(size=MEGABYTES * 10**6), "refused")
+            assert refused.startswith("PRECONDITION_FAILED - message size"), refused
+            parked.append(f"large-{number}")
+            taken = _publish_large(scene, body.format(size=TAKEN_BYTES), parked[-1])
+            assert taken == "taken"
             scene.pause(0.5, 2)
         scene.healed()
-        scene.seen(f"the broker took messages of {sizes} bytes")
-    parked = [message["payload_bytes"] for message in peek_parked(scene.parts.broker)]
-    assert sorted(parked) == sorted(sizes)
+        scene.seen(f"the broker said: {refused}")
+    found = [message["properties"]["message_id"] for message in peek_parked(scene.parts.broker)]
+    assert sorted(found) == parked
     _assert_nobody_waited(scene)
+
+
+def _publish_large(scene: Scene, body: str, message_id: str) -> str:
+    return str(scene.parts.payment.python(LARGE.format(body=body, message_id=message_id)))
 
 
 def _poison(chance: random.Random) -> tuple[bytes | Json, Json]:

@@ -64,11 +64,12 @@ def test_credentials(scene: Scene) -> None:
             )
             scene.seen("every service said that the broker refuses its credentials")
             scene.pause(0, 10)
+            # recovery counts from here: the operator restarts one service after the other
+            scene.healed()
             for service in services:
                 stack.enter_context(_secret(service, f"RABBITMQ_PASS={password}"))
             # undone in the opposite order: they find the old one when they start without it
             stack.callback(set_password, parts.broker, old)
-            scene.healed()
             parts.wait_until_ready()
 
 

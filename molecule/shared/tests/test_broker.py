@@ -1,6 +1,7 @@
 """The broker: queues that lose nothing, limits that are in force, interfaces that are closed."""
 
 import re
+import shlex
 import time
 import uuid
 
@@ -118,6 +119,9 @@ def test_memory_disk_and_file_limits_are_those_of_the_role(
     assert node["mem_limit"] == 1024**3
     assert node["disk_free_limit"] == 10**9
     assert (node["mem_alarm"], node["disk_free_alarm"]) == (False, False)
+    largest = "application:get_env(rabbit, max_message_size)."
+    answer = platform.run(platform.only("rabbitmq"), f"rabbitmqctl eval {shlex.quote(largest)}")
+    assert answer == f"{{ok,{1024**2}}}"
     # The lab's machine may allow fewer files than the role asks for.
     unit = platform.run(
         platform.only("rabbitmq"), "systemctl show rabbitmq-server -p LimitNOFILE,Restart"

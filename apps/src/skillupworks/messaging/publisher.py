@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_MESSAGE_BYTES", "PublishError", "Publisher"]
 
-# the default of `max_message_size` in RabbitMQ 4
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+# what the role rabbitmq sets `max_message_size` to: the broker closes a channel on a larger one
+MAX_MESSAGE_BYTES = 1024 * 1024
 CONFIRM_SECONDS = 10.0
 
 

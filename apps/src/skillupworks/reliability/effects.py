@@ -14,7 +14,8 @@ from typing import Protocol
 import structlog
 
 from skillupworks.runtime import trace
-from skillupworks.runtime.database import Cursor, rows_by_key
+from skillupworks.runtime.database import Cursor
+from skillupworks.runtime.statements import rows_by_key
 
 __all__ = ["Backlog", "Effect", "EffectTable", "Inserting", "Payloads", "add_effect"]
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from enum import Enum
 
 from skillupworks.errors import TransientError
-from skillupworks.runtime.database import Cursor, insert_rows, rows_by_key
+from skillupworks.runtime.database import Cursor
+from skillupworks.runtime.statements import insert_rows, rows_by_key
 
 __all__ = ["Claim", "claim", "prune"]
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from skillupworks.messaging.message import Outgoing
 from skillupworks.runtime import trace
-from skillupworks.runtime.database import Cursor, rows_by_key
+from skillupworks.runtime.database import Cursor
+from skillupworks.runtime.statements import rows_by_key
 
 __all__ = ["Backlog", "Outbox", "Waiting"]
 

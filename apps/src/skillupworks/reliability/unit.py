@@ -15,14 +15,8 @@ from skillupworks.errors import PermanentError, TransientError
 from skillupworks.messaging.message import Outcome, Work
 from skillupworks.reliability.inbox import Claim, claim
 from skillupworks.runtime import trace
-from skillupworks.runtime.database import (
-    Cursor,
-    Database,
-    DataError,
-    IntegrityError,
-    describe,
-    insert_rows,
-)
+from skillupworks.runtime.database import Cursor, Database, DataError, IntegrityError, describe
+from skillupworks.runtime.statements import insert_rows
 
 __all__ = ["Transactional", "Unit"]
 

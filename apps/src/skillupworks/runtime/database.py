@@ -5,9 +5,9 @@ large part of its rate. SQLAlchemy belongs to the migrations alone.
 """
 
 import ssl
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache, lru_cache
+from functools import cache
 from queue import Empty, LifoQueue
 from select import POLLIN, poll
 from time import monotonic
@@ -33,9 +33,7 @@ __all__ = [
     "Database",
     "IntegrityError",
     "describe",
-    "insert_rows",
     "is_duplicate_key",
-    "rows_by_key",
 ]
 
 # What says "the database is away, busy or not ready", and not "this data is wrong". So are
@@ -53,9 +51,6 @@ REPLY_SECONDS = 30
 LOCK_WAIT_SECONDS = 10
 # a connection that was not used for so long may have been dropped by something on the way
 PING_AFTER_SECONDS = 30.0
-
-# Below the 16 MB that servers take by default, also if every character needs four bytes.
-MAX_STATEMENT_CHARACTERS = 1_000_000
 
 
 class Database:
@@ -186,42 +181,6 @@ def _tls() -> ssl.SSLContext:
     return context
 
 
-def insert_rows(cursor: Cursor, statement: str, rows: Iterable[Sequence[object]]) -> int:
-    """Run `INSERT INTO t (a, b) VALUES (%s, …) [ON DUPLICATE …]` for many rows at once.
-
-    The driver's executemany falls back to row by row when a value is an expression. Returns the
-    number of rows that were inserted (0 for one that only met its duplicate).
-    """
-    head, group, tail = _parts(statement)
-    inserted, size = 0, 0
-    values: list[str] = []
-    for row in rows:
-        value = cursor.mogrify(group, row)
-        if values and size + len(value) > MAX_STATEMENT_CHARACTERS:
-            inserted += cursor.execute(head + ",".join(values) + tail)
-            values, size = [], 0
-        values.append(value)
-        size += len(value)
-    if values:
-        inserted += cursor.execute(head + ",".join(values) + tail)
-    return inserted
-
-
-def rows_by_key(table: str, key: str, kind: str) -> str:
-    """Return a FROM clause for UPDATE or DELETE: the rows whose keys are in a JSON list, `%s`.
-
-    `key` is a column of the primary key, and `kind` its type with its collation.
-
-    Looks up each row. With a plain list of keys the optimizer may scan a table that is, or was a
-    moment ago, small. A scan meets rows that others have locked, and two that wait for each other
-    are a deadlock.
-    """
-    return (
-        f"JSON_TABLE(%s, '$[*]' COLUMNS (`key` {kind} PATH '$')) AS wanted"
-        f" STRAIGHT_JOIN {table} FORCE INDEX (PRIMARY) ON {table}.{key} = wanted.`key`"
-    )
-
-
 def is_duplicate_key(error: IntegrityError) -> bool:
     """Say whether a row with the same unique key was there already."""
     return bool(error.args and error.args[0] == DUPLICATE_KEY)
@@ -233,16 +192,6 @@ def describe(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
     words = str(cause.args[-1]) if isinstance(cause, Error) and cause.args else str(cause)
     return words.replace("\n", " ") or type(cause).__name__
-
-
-@lru_cache(maxsize=256)
-def _parts(statement: str) -> tuple[str, str, str]:
-    """Return what comes before the values, the values of one row, and what follows them."""
-    head, values, rest = statement.partition(" VALUES ")
-    group, duplicate, action = rest.partition(" ON DUPLICATE ")
-    if not values:
-        raise ValueError(f"no values to insert in: {statement}")
-    return head + values, group, duplicate + action
 
 
 def _is_usable(connection: Connection, used_at: float) -> bool:

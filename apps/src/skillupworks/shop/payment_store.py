@@ -8,14 +8,8 @@ from datetime import UTC, datetime
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.messaging.message import Outgoing
 from skillupworks.reliability.outbox import Outbox
-from skillupworks.runtime.database import (
-    Cursor,
-    Database,
-    IntegrityError,
-    insert_rows,
-    is_duplicate_key,
-    rows_by_key,
-)
+from skillupworks.runtime.database import Cursor, Database, IntegrityError, is_duplicate_key
+from skillupworks.runtime.statements import insert_rows, rows_by_key
 from skillupworks.shop.checkout import KeyedPayment, OrderProgress, order_message
 from skillupworks.shop.order import Line
 from skillupworks.shop.payment_model import OrderState, Payment
