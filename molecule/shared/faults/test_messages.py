@@ -43,6 +43,7 @@ for method, properties, body in channel.consume(tap, auto_ack=True, inactivity_t
 print(json.dumps(copied))
 """
 LARGE = f"""{CONNECT}
+size = {{size}}
 body = {{body}}
 properties = pika.BasicProperties(
     content_type="application/json", delivery_mode=2, message_id="{{message_id}}"
@@ -102,18 +103,18 @@ def test_large_message(scene: Scene) -> None:
     The broker refuses the larger ones; the others, which no order can be, are parked.
     """
     bodies = [
-        "os.urandom({size})",
-        'b"x" * {size}',
-        f"json.dumps({order_message()!r} | {{{{'sessionId': 's' * {{size}}}}}}).encode()",
+        "os.urandom(size)",
+        'b"x" * size',
+        f"json.dumps({order_message()!r} | {{'sessionId': 's' * size}}).encode()",
     ]
     scene.random.shuffle(bodies)
     parked: list[str] = []
     with scene.orders(parked=lambda: len(parked)):
         for number, body in enumerate(bodies):
-            refused = _publish_large(scene, body.format(size=MEGABYTES * 10**6), "refused")
+            refused = _publish_large(scene, body, MEGABYTES * 10**6, "refused")
             assert refused.startswith("PRECONDITION_FAILED - message size"), refused
             parked.append(f"large-{number}")
-            taken = _publish_large(scene, body.format(size=TAKEN_BYTES), parked[-1])
+            taken = _publish_large(scene, body, TAKEN_BYTES, parked[-1])
             assert taken == "taken"
             scene.pause(0.5, 2)
         scene.healed()
@@ -123,8 +124,9 @@ def test_large_message(scene: Scene) -> None:
     _assert_nobody_waited(scene)
 
 
-def _publish_large(scene: Scene, body: str, message_id: str) -> str:
-    return str(scene.parts.payment.python(LARGE.format(body=body, message_id=message_id)))
+def _publish_large(scene: Scene, body: str, size: int, message_id: str) -> str:
+    script = LARGE.format(body=body, size=size, message_id=message_id)
+    return str(scene.parts.payment.python(script))
 
 
 def _poison(chance: random.Random) -> tuple[bytes | Json, Json]:
