@@ -10,9 +10,11 @@ from lab.tests.runner import LabRunner
 pytestmark = pytest.mark.lab
 
 # Sends one entry over journald's own socket, as structured logging does.
+# It looks up whose entry it is when it reads it, so the sender waits until it has.
 NATIVE_ENTRY = (
-    "import socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
-    "s.sendto(b'MESSAGE=native entry\\nORDER_ID=o-1\\n', '/run/systemd/journal/socket')"
+    "import socket, subprocess; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
+    "s.sendto(b'MESSAGE=native entry\\nORDER_ID=o-1\\n', '/run/systemd/journal/socket'); "
+    "subprocess.run(['journalctl', '--sync'], check=True)"
 )
 SANDBOX = (
     "PrivateUsers=yes", "PrivateTmp=yes", "PrivateDevices=yes", "ProtectSystem=strict",
