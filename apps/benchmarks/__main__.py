@@ -67,9 +67,10 @@ def _run(options: argparse.Namespace, stage: Stage, cases: Sequence[Case]) -> in
         return _fail(f"{len(campaign.failures)} runs failed; nothing is written")
     if not options.only and not options.profile:
         about |= {"method": f"medians of {options.rounds} rounds, {options.seconds:g} s each"}
-        figures.write(RESULTS, found, verdicts, about | {"cpu_us_per_message": campaign.costs})
+        costs = campaign.costs
+        figures.write(RESULTS, found, verdicts, about | {"cpu_us_per_message": costs})
         plot.draw(found, DOCS / "benchmarks.png")
-        report.update(DOCS / "benchmarks.md", report.markdown(found, verdicts, about))
+        report.update(DOCS / "benchmarks.md", report.markdown(found, verdicts, about, costs))
     return 0
 
 

@@ -6,6 +6,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from benchmarks.cases import Case
 from benchmarks.cpu import Usage, difference, usage
@@ -13,10 +14,12 @@ from benchmarks.job import Job
 from benchmarks.remote import BenchmarkError
 from benchmarks.stage import FOLDER, Stage
 
-__all__ = ["Campaign", "Samples"]
+__all__ = ["Campaign", "Costs", "Samples"]
 
 # figure → its value in each round; a round that has none is left out
 Samples = dict[str, dict[int, float]]
+# case → part of the lab → microseconds of processor time per message
+Costs = dict[str, dict[str, float]]
 
 # so that a first guess far too low does not make a run of minutes
 MOST_MESSAGES = 300_000
@@ -41,16 +44,26 @@ class Campaign:
     short: bool = False
     profile: bool = False
     samples: Samples = field(default_factory=lambda: defaultdict(dict))
-    # microseconds of processor time per message, of the last round
-    costs: dict[str, dict[str, float]] = field(default_factory=dict)
     # stacks that were sampled, of the last round
     profiles: dict[str, list[str]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._used: dict[str, list[dict[str, float]]] = defaultdict(list)
         self._rates = {case.name: case.expected for case in self.cases}
         self._runs = 0
         self._beyond_knee = False
+
+    @property
+    def costs(self) -> Costs:
+        """Who used the cores: the medians of the rounds."""
+        return {
+            case: {
+                part: median(used.get(part, 0.0) for used in rounds)
+                for part in sorted({part for used in rounds for part in used})
+            }
+            for case, rounds in self._used.items()
+        }
 
     def run(self) -> None:
         """Run all rounds; what fails is said, and the rest goes on."""
@@ -96,9 +109,9 @@ class Campaign:
         for key, (figure, _unit) in case.figures.items():
             self.samples[figure][number] = result[key]
         used = difference(usages[0], usages[-1])
-        self.costs[case.name] = {
-            part: round(seconds / result["messages"] * 1e6, 1) for part, seconds in used.items()
-        }
+        self._used[case.name].append(
+            {part: round(seconds / result["messages"] * 1e6, 1) for part, seconds in used.items()}
+        )
         if stacks := result.get("profile"):
             self.profiles[case.name] = stacks
         if case.kind == "load":
@@ -118,7 +131,7 @@ class Campaign:
             f"{self.samples[figure][number]:,.1f} {unit}" for figure, unit in case.figures.values()
         )
         cost = ", ".join(
-            f"{part} {used:.0f}" for part, used in self.costs[case.name].items() if used >= 1
+            f"{part} {used:.0f}" for part, used in self._used[case.name][-1].items() if used >= 1
         )
         line = f"{number}/{self.rounds}  {case.name:<42} {values:<36} us each: {cost}"
         _print(line)

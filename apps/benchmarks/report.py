@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.campaign import Costs
 from benchmarks.cases import CURVE
 from benchmarks.figures import Figure, Verdict
 from benchmarks.stage import QUEUE_TYPES
@@ -46,8 +47,25 @@ def terminal(figures: Mapping[str, Figure], verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
+# where the cores' time goes, of the cases whose bound it is
+COSTS = (
+    "consume.quorum.bare_single",
+    "consume.quorum.bare_grouped",
+    "consume.quorum.ours",
+    "processes.nothing.two",
+    "durable.quorum.ours",
+    "publish.quorum.outbox",
+    "orders.order_processor",
+    "orders.journald",
+)
+PARTS = ("broker", "database", "journal")
+
+
 def markdown(
-    figures: Mapping[str, Figure], verdicts: Sequence[Verdict], about: Mapping[str, str]
+    figures: Mapping[str, Figure],
+    verdicts: Sequence[Verdict],
+    about: Mapping[str, str],
+    costs: Costs,
 ) -> str:
     """Return the tables for the documentation."""
     parts = ["| | |\n|---|---|"]
@@ -71,6 +89,7 @@ def markdown(
     for name, figure in figures.items():
         if name.split(".")[0] not in shown or "accepted_to_processed" in name:
             parts.append(f"| `{name}` | {figure.value:,.1f} {figure.unit} |")
+    parts += _costs_table({name: costs[name] for name in COSTS if name in costs})
     parts += ["", "**What was to be reached**", "", "| | to reach | is | |", "|---|---:|---:|---|"]
     for verdict in verdicts:
         mark = "yes" if verdict.reached else "**no**"
@@ -84,6 +103,19 @@ def update(document: Path, tables: str) -> None:
     before, _, rest = document.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     document.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}")
+
+
+def _costs_table(costs: Costs) -> list[str]:
+    title = "**Processor time**, microseconds a message; all of it is taken from the same two cores"
+    lines = ["", title, "", "| | client | broker | database | journal | all |"]
+    lines.append("|---|---:|---:|---:|---:|---:|")
+    for name, used in costs.items():
+        shares = [used.get(part, 0.0) for part in PARTS]
+        # the client is whoever is neither: a bare loop, or the order processor's unit
+        client = sum(used.values()) - sum(shares)
+        cells = [f"{share:.0f}" for share in (client, *shares, sum(used.values()))]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return lines
 
 
 def _cells(figure: Figure | None) -> str:
