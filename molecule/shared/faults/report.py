@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from faults.customers import CLIENTS, RATE
-from faults.results import Row, markdown_table, rows, seconds_per_run
+from faults.results import Row, markdown_table, rows
 
 TEMPLATE = Path(__file__).with_name("page.md")
 WIDTH = 118
-SEEDS = 3
 
 
 def page(runs: Sequence[Row], order: Sequence[str]) -> str:
@@ -21,7 +20,6 @@ def page(runs: Sequence[Row], order: Sequence[str]) -> str:
         table=markdown_table(rows(runs, order)),
         made=_made(runs),
         descriptions=_descriptions(runs, order),
-        minutes=seconds_per_run(runs) * SEEDS * len(order) / 60,
     )
 
 

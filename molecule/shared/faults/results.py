@@ -1,7 +1,6 @@
 """Runs of faults as files, as a table, and as a page of the documentation."""
 
 import json
-import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,11 +85,6 @@ def _row(runs: list[Row]) -> tuple[str, ...]:
         worst(run["account"]["slowest"] for run in runs),
         worst(run["recovery"] for run in runs),
     )
-
-
-def seconds_per_run(runs: Sequence[Row]) -> float:
-    """Return how long a run takes, in the middle of all."""
-    return float(statistics.median(run["seconds"] for run in runs))
 
 
 def _path(folder: Path, fault: str, seed: int) -> Path:
