@@ -76,11 +76,19 @@ class Campaign:
             shuffled.shuffle(drains)
             self._beyond_knee = False
             for case in (*drains, *orders, *loads):
-                try:
-                    self._measure(case, number)
-                except BenchmarkError as error:
+                self._try(case, number)
+
+    def _try(self, case: Case, number: int) -> None:
+        """Measure a case; once more if that fails, as when a peer stops before its last answers."""
+        for last in (False, True):
+            try:
+                self._measure(case, number)
+            except BenchmarkError as error:
+                _print(f"{number}/{self.rounds}  {case.name:<42} FAILED: {error}")
+                if last:
                     self.failures.append(f"{case.name}: {error}")
-                    _print(f"{number}/{self.rounds}  {case.name:<42} FAILED: {error}")
+            else:
+                return
 
     def _measure(self, case: Case, number: int) -> None:
         if self._beyond_knee and case.kind == "load":
