@@ -18,11 +18,11 @@ OURS = ("#1f6f54", "#5bb792")
 OTHERS = ("#8a8f98", "#c3c7cd")
 TITLES = {
     "consume": "Consume, no-op handler (messages/s)",
-    "durable": "Inbox row and order row committed (messages/s)",
+    "durable": "Inbox and order committed (messages/s)",
     "publish": "Publish, confirmed (messages/s)",
 }
 BARS = {
-    "Order processor and what bounds it (orders/s)": {
+    "Order processor, journald (orders/s)": {
         "orders.journald": "journald: a bare loop",
         "orders.order_processor": "order processor",
     },
