@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from skillupworks.errors import BrokerUnavailableError, StoreUnavailableError
 from skillupworks.messaging.message import Outgoing
-from skillupworks.messaging.publisher import PublishError
+from skillupworks.messaging.publisher import Batch, PublishError
 from skillupworks.reliability.outbox import Backlog, Waiting
 from skillupworks.runtime.database import Cursor
 
@@ -117,6 +117,8 @@ class MemoryPublisher:
     def __init__(self) -> None:
         self.published: list[str | None] = []
         self.batches: list[int] = []
+        self.waited = 0
+        self.most_under_way = 0
         self.outcomes: dict[str | None, PublishError] = {}
         self.problem: BrokerUnavailableError | None = None
         self.connected = True
@@ -129,13 +131,19 @@ class MemoryPublisher:
     def serve(self) -> None:
         pass
 
-    def publish_many(self, messages: Sequence[Outgoing], /) -> list[PublishError | None]:
+    def send(self, messages: Sequence[Outgoing], /) -> Batch:
         self.batches.append(len(messages))
+        self.most_under_way = max(self.most_under_way, len(self.batches) - self.waited)
         outcomes = [self.outcomes.get(message.message_id) for message in messages]
         for message, outcome in zip(messages, outcomes, strict=True):
             if outcome is None:
                 self.published.append(message.message_id)
-        return outcomes
+        return Batch(outcomes, outstanding=len(outcomes))
+
+    def wait(self, batch: Batch, /) -> list[PublishError | None]:
+        self.waited += 1
+        batch.outstanding = 0
+        return batch.outcomes
 
     def close(self) -> None:
         self.closed = True

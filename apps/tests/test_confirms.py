@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skillupworks.errors import NotAcceptedError, UnconfirmedError, UnroutableError
-from skillupworks.messaging.confirms import Confirms
+from skillupworks.messaging.confirms import Batch, Confirms
 from skillupworks.messaging.message import Outgoing
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -16,88 +16,106 @@ def message(message_id: str, routing_key: str = "orders") -> Outgoing:
     return Outgoing("shop", routing_key, b"{}", message_id, NOW)
 
 
-def sent(*ids: str) -> Confirms:
-    """Return the confirms of messages that were sent, with places from 10."""
-    confirms = Confirms()
-    for place, message_id in enumerate(ids, start=10):
-        confirms.expect(place, message(message_id))
-    return confirms
+def sent(*ids: str) -> tuple[Confirms, Batch]:
+    """Return the confirms of messages that were sent, and their batch."""
+    confirms, batch = Confirms(), Batch()
+    for message_id in ids:
+        confirms.expect(batch, message(message_id))
+    return confirms, batch
+
+
+def kinds(batch: Batch) -> list[type[object]]:
+    return [type(outcome) for outcome in batch.outcomes]
+
+
+CONFIRMED = type(None)
 
 
 def test_a_message_that_is_confirmed_has_no_problem() -> None:
-    confirms = sent("a")
+    confirms, batch = sent("a")
+    assert batch.outstanding == 1
 
     confirms.answered(1, multiple=False, accepted=True)
+    confirms.give_up("time ran out")
 
-    assert confirms.outstanding == 0
-    assert confirms.take("time ran out") == {}
+    assert (batch.outstanding, batch.outcomes) == (0, [None])
 
 
 def test_a_message_that_is_refused_is_not_accepted() -> None:
-    confirms = sent("a", "b")
+    confirms, batch = sent("a", "b")
 
     confirms.answered(2, multiple=False, accepted=False)
     confirms.answered(1, multiple=False, accepted=True)
 
-    (problem,) = confirms.take("time ran out").items()
-    assert problem[0] == 11
-    assert isinstance(problem[1], NotAcceptedError)
-    assert "exchange 'shop', routing key 'orders': its queue is full" in str(problem[1])
+    assert kinds(batch) == [CONFIRMED, NotAcceptedError]
+    assert "exchange 'shop', routing key 'orders': its queue is full" in str(batch.outcomes[1])
 
 
 def test_a_message_that_came_back_is_unroutable_although_it_is_confirmed() -> None:
-    confirms = sent("a", "b", "c")
+    confirms, batch = sent("a", "b", "c")
 
     confirms.returned("shop", "orders", "b")
     confirms.answered(3, multiple=True, accepted=True)
 
-    problems = confirms.take("time ran out")
-    assert [11] == list(problems)
-    assert isinstance(problems[11], UnroutableError)
-    assert str(problems[11]) == "no queue is bound for exchange 'shop', routing key 'orders'"
+    assert kinds(batch) == [CONFIRMED, UnroutableError, CONFIRMED]
+    assert str(batch.outcomes[1]) == "no queue is bound for exchange 'shop', routing key 'orders'"
 
 
 def test_messages_with_the_same_id_come_back_one_by_one() -> None:
-    confirms = sent("a", "a", "b")
+    confirms, batch = sent("a", "a", "b")
 
     confirms.returned("shop", "orders", "a")
     confirms.returned("shop", "orders", "a")
     confirms.answered(3, multiple=True, accepted=True)
 
-    assert [10, 11] == sorted(confirms.take("time ran out"))
+    assert kinds(batch) == [UnroutableError, UnroutableError, CONFIRMED]
 
 
 def test_a_message_of_somebody_else_does_not_come_back_to_us() -> None:
-    confirms = sent("a")
+    confirms, batch = sent("a")
 
     confirms.returned("shop", "payments", "a")
     confirms.returned("shop", "orders", None)
     confirms.answered(1, multiple=False, accepted=True)
 
-    assert confirms.take("time ran out") == {}
+    assert batch.outcomes == [None]
 
 
 def test_what_is_not_answered_is_unconfirmed_for_the_given_reason() -> None:
-    confirms = sent("a", "b")
+    confirms, batch = sent("a", "b")
     confirms.answered(1, multiple=False, accepted=True)
 
-    problems = confirms.take("connection lost")
+    confirms.give_up("connection lost")
 
-    assert [11] == list(problems)
-    assert isinstance(problems[11], UnconfirmedError)
-    assert str(problems[11]) == "connection lost"
+    assert kinds(batch) == [CONFIRMED, UnconfirmedError]
+    assert str(batch.outcomes[1]) == "connection lost"
 
 
 def test_an_answer_that_comes_too_late_is_nobodys() -> None:
-    confirms = sent("a")
-    confirms.take("time ran out")
+    confirms, batch = sent("a")
+    confirms.give_up("time ran out")
 
-    confirms.expect(10, message("b"))
+    later = Batch()
+    confirms.expect(later, message("b"))
     confirms.answered(1, multiple=True, accepted=False)
-    assert confirms.outstanding == 1
+    assert later.outstanding == 1
     confirms.answered(2, multiple=False, accepted=True)
 
-    assert confirms.take("time ran out") == {}
+    assert (kinds(batch), later.outcomes) == ([UnconfirmedError], [None])
+
+
+def test_each_of_two_batches_knows_its_own_messages() -> None:
+    confirms, first = sent("a", "b")
+    second = Batch()
+    confirms.expect(second, message("c"))
+    confirms.expect(second, message("d"))
+
+    confirms.answered(3, multiple=True, accepted=True)
+    assert (first.outstanding, second.outstanding) == (0, 1)
+    confirms.answered(4, multiple=False, accepted=False)
+
+    assert kinds(first) == [CONFIRMED, CONFIRMED]
+    assert kinds(second) == [CONFIRMED, NotAcceptedError]
 
 
 class TestProperty:
@@ -107,7 +125,7 @@ class TestProperty:
     def test_each_message_has_exactly_one_outcome(self, data: st.DataObject, count: int) -> None:
         # Given messages, some of them with the same id
         ids = data.draw(st.lists(st.sampled_from("abcdef"), min_size=count, max_size=count))
-        confirms = sent(*ids)
+        confirms, batch = sent(*ids)
         expected: dict[int, type[Exception] | None] = {}
         waiting = set(range(1, count + 1))
         returned: set[int] = set()
@@ -128,12 +146,13 @@ class TestProperty:
                 waiting.discard(done)
                 refused = None if accepted else NotAcceptedError
                 expected[done] = UnroutableError if done in returned else refused
-        assert confirms.outstanding == len(waiting)
+        assert batch.outstanding == len(waiting)
         expected |= dict.fromkeys(waiting, UnconfirmedError)
 
         # Then each has the outcome that it was given, and what was not answered is unconfirmed
-        problems = confirms.take("time ran out")
-        outcomes = {tag: type(problems.get(tag + 9)) for tag in range(1, count + 1)}
-        assert outcomes == {tag: kind or type(None) for tag, kind in expected.items()}
-        assert confirms.outstanding == 0
-        assert confirms.take("again") == {}
+        confirms.give_up("time ran out")
+        outcomes = dict(enumerate(kinds(batch), start=1))
+        assert outcomes == {tag: kind or CONFIRMED for tag, kind in expected.items()}
+        assert batch.outstanding == 0
+        confirms.give_up("again")
+        assert outcomes == dict(enumerate(kinds(batch), start=1))

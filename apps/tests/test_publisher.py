@@ -193,6 +193,57 @@ def test_messages_on_their_way_when_the_connection_is_lost_are_unconfirmed(
     assert str(outcomes[2]).startswith("Lost RabbitMQ at 127.0.0.1 before it confirmed: ")
 
 
+class TestOverlap:
+    """A batch can be sent before the confirms of the one before it have come."""
+
+    @staticmethod
+    def test_each_batch_has_its_own_outcomes(broker: PlayedBroker, publisher: Publisher) -> None:
+        # Given a broker that confirms what it has at every third message, and refuses the fourth
+        def answer(caller: Caller, _method: Method) -> None:
+            number = len(caller.published)
+            if number == 4:
+                caller.send(spec.Basic.Nack(4))
+            elif number in {3, 6}:
+                caller.send(spec.Basic.Ack(number, multiple=True))
+
+        broker.answers[spec.Basic.Publish] = answer
+
+        first = publisher.send(messages(2))
+        second = publisher.send(messages(4))
+
+        assert kinds(publisher.wait(first)) == [type(None)] * 2
+        assert kinds(publisher.wait(second)) == [type(None), NotAcceptedError, *[type(None)] * 2]
+
+    @staticmethod
+    def test_both_are_unconfirmed_when_the_connection_is_lost(
+        broker: PlayedBroker, publisher: Publisher
+    ) -> None:
+        def answer(caller: Caller, _method: Method) -> None:
+            if len(caller.published) == 4:
+                caller.send(spec.Basic.Ack(1))
+                caller.hang_up()
+
+        broker.answers[spec.Basic.Publish] = answer
+        first, second = publisher.send(messages(2)), publisher.send(messages(2))
+
+        assert kinds(publisher.wait(first))[1:] == [UnconfirmedError]
+        assert kinds(publisher.wait(second)) == [UnconfirmedError] * 2
+        assert not publisher.connected
+
+    @staticmethod
+    def test_both_are_unconfirmed_when_time_runs_out_and_late_confirms_are_nobodys(
+        broker: PlayedBroker, publisher: Publisher
+    ) -> None:
+        broker.ignore(spec.Basic.Publish)
+        first, second = publisher.send(messages(1)), publisher.send(messages(1))
+
+        assert kinds(publisher.wait(first, timeout=0.05)) == [UnconfirmedError]
+        assert kinds(publisher.wait(second)) == [UnconfirmedError]
+        broker.answers.clear()
+        assert publisher.publish_many(messages(1)) == [None]
+        assert len(broker.callers) == 2
+
+
 def test_a_channel_that_the_broker_closes_is_made_again(
     broker: PlayedBroker, publisher: Publisher
 ) -> None:

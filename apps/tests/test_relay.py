@@ -1,6 +1,6 @@
 """The relay publishes what is in the outbox, and forgets only what the broker has confirmed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event
 from time import monotonic
 from typing import Any, cast
@@ -16,7 +16,8 @@ from skillupworks.errors import (
     UnconfirmedError,
     UnroutableError,
 )
-from skillupworks.messaging.publisher import PublishError
+from skillupworks.messaging.message import Outgoing
+from skillupworks.messaging.publisher import Batch, PublishError
 from skillupworks.reliability import relay as relay_module
 from skillupworks.reliability.outbox import Outbox
 from skillupworks.reliability.relay import Relay
@@ -87,6 +88,57 @@ def test_a_large_outbox_is_emptied_in_batches(platform: Platform) -> None:
     platform.wait_for(lambda: not platform.outbox.rows)
 
     assert platform.publisher.batches == [relay_module.BATCH, relay_module.BATCH, 1]
+
+
+def test_a_batch_is_sent_while_the_confirms_of_the_one_before_it_are_out(
+    platform: Platform,
+) -> None:
+    platform.outbox.put(*(f"m{number}" for number in range(4 * relay_module.BATCH)))
+
+    platform.relay.start()
+    platform.wait_for(lambda: not platform.outbox.rows)
+
+    assert platform.publisher.most_under_way == 2
+    assert platform.publisher.published == [
+        f"m{number}" for number in range(4 * relay_module.BATCH)
+    ]
+
+
+@pytest.mark.parametrize("error", [NotAcceptedError("queue is full"), UnconfirmedError("no reply")])
+def test_what_was_sent_behind_a_message_that_is_refused_is_settled_as_well(
+    platform: Platform, error: PublishError
+) -> None:
+    ids = [f"m{number}" for number in range(2 * relay_module.BATCH)]
+    platform.publisher.outcomes["m3"] = error
+    platform.outbox.put(*ids)
+
+    platform.relay.start()
+    platform.wait_for(lambda: len(platform.publisher.batches) >= 3)
+
+    assert list(platform.outbox.rows) == [4]
+    platform.publisher.outcomes.clear()
+    platform.wait_for(lambda: not platform.outbox.rows)
+    assert sorted(platform.publisher.published, key=str) == sorted(ids)
+
+
+def test_a_database_that_goes_away_costs_no_batch_that_is_under_way(platform: Platform) -> None:
+    platform.outbox.put(*(f"m{number}" for number in range(2 * relay_module.BATCH)))
+    send = platform.publisher.send
+
+    def send_and_lose_database(messages: Sequence[Outgoing], /) -> Batch:
+        platform.database.problem = "MySQL: away"
+        return send(messages)
+
+    platform.publisher.send = send_and_lose_database  # type: ignore[method-assign]
+    platform.relay.start()
+    platform.wait_for(lambda: platform.relay.problem() == "MySQL: away")
+
+    # the first batch is gone: its transaction was open already
+    assert len(platform.outbox.rows) == relay_module.BATCH
+    platform.publisher.send = send  # type: ignore[method-assign]
+    platform.database.problem = None
+    platform.wait_for(lambda: not platform.outbox.rows)
+    assert platform.publisher.batches == [relay_module.BATCH, relay_module.BATCH]
 
 
 def test_a_few_messages_have_a_line_each_with_their_ids(

@@ -30,7 +30,7 @@ def declare(channel: amqp.Channel, queue: str, queue_type: str) -> None:
     """Declare a durable queue, and bind it to where the payment service publishes orders."""
     arguments = {"x-queue-type": queue_type}
     channel.queue_declare(queue, durable=True, auto_delete=False, arguments=arguments)
-    channel.exchange_declare(EXCHANGE, "topic", durable=True, auto_delete=False)
+    channel.exchange_declare(EXCHANGE, "direct", durable=True, auto_delete=False)
     channel.queue_bind(queue, EXCHANGE, ROUTING_KEY)
 
 

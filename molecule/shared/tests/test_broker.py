@@ -79,10 +79,10 @@ def test_what_waits_comes_back_when_its_time_is_over(broker: Broker) -> None:
 
 
 def test_an_order_reaches_the_queue_through_the_exchange(broker: Broker) -> None:
-    """A durable topic exchange with the binding that payment's routing key needs."""
+    """A durable direct exchange with the binding that payment's routing key needs."""
     exchange = broker.get(f"/exchanges/{VHOST}/skillupworks")
     assert (exchange["type"], exchange["durable"], exchange["auto_delete"]) == (
-        "topic",
+        "direct",
         True,
         False,
     )

@@ -1,7 +1,6 @@
 """Our publisher: the outbox relay, over rows that are committed when it starts."""
 
 import signal
-from collections.abc import Sequence
 from threading import Event
 
 from prometheus_client import CollectorRegistry
@@ -10,10 +9,9 @@ from pydantic import SecretStr
 from benchmarks.guest.meter import Meter
 from benchmarks.job import Job
 from skillupworks.messaging.connection import Broker
-from skillupworks.messaging.message import Outgoing
-from skillupworks.messaging.publisher import Publisher, PublishError
+from skillupworks.messaging.publisher import Batch, Publisher, PublishError
 from skillupworks.reliability.outbox import Outbox
-from skillupworks.reliability.relay import Relay
+from skillupworks.reliability.relay import RELAY_CONNECTIONS, Relay
 from skillupworks.reliability.relay_report import RelayMetrics
 from skillupworks.runtime import logging
 from skillupworks.runtime.database import Database
@@ -27,11 +25,9 @@ class MeteredPublisher(Publisher):
         super().__init__(broker)
         self._meter = meter
 
-    def publish_many(
-        self, messages: Sequence[Outgoing], *, timeout: float = 10.0
-    ) -> list[PublishError | None]:
+    def wait(self, batch: Batch, *, timeout: float = 10.0) -> list[PublishError | None]:
         """See Publisher."""
-        outcomes = super().publish_many(messages, timeout=timeout)
+        outcomes = super().wait(batch, timeout=timeout)
         self._meter.count(outcomes.count(None))
         return outcomes
 
@@ -55,7 +51,7 @@ def main() -> None:
         client="benchmark",
     )
     relay = Relay(
-        Database(settings, size=1),
+        Database(settings, size=RELAY_CONNECTIONS),
         Outbox(),
         MeteredPublisher(broker, Meter(job.meters)),
         RelayMetrics(CollectorRegistry()),

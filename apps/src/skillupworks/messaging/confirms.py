@@ -1,6 +1,6 @@
 """Keeps book of the messages that were sent and not yet confirmed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 
 from skillupworks.errors import (
@@ -11,16 +11,33 @@ from skillupworks.errors import (
 )
 from skillupworks.messaging.message import Outgoing
 
-__all__ = ["Confirms", "PublishError"]
+__all__ = ["Batch", "Confirms", "PublishError"]
 
 PublishError = UnroutableError | NotAcceptedError | MessageTooLargeError | UnconfirmedError
 
 
 @dataclass(slots=True)
+class Batch:
+    """Messages that were sent together, and what has become of each so far.
+
+    `outcomes` are in the order of the messages: None for one that is confirmed, or of which nothing
+    is known yet, otherwise the problem. All are final once none is `outstanding`.
+    """
+
+    outcomes: list[PublishError | None] = field(default_factory=list)
+    outstanding: int = 0
+
+
+@dataclass(slots=True)
 class _Sent:
+    batch: Batch
     place: int
     message: Outgoing
     returned: bool = False
+
+    def settle(self, problem: PublishError | None) -> None:
+        self.batch.outcomes[self.place] = problem
+        self.batch.outstanding -= 1
 
 
 class Confirms:
@@ -34,17 +51,13 @@ class Confirms:
     def __init__(self) -> None:
         self._last_tag = 0
         self._sent: dict[int, _Sent] = {}
-        self._problems: dict[int, PublishError] = {}
 
-    @property
-    def outstanding(self) -> int:
-        """How many messages the broker has not answered for."""
-        return len(self._sent)
-
-    def expect(self, place: int, message: Outgoing) -> None:
-        """Note that this message, the caller's number `place`, is sent next."""
+    def expect(self, batch: Batch, message: Outgoing) -> None:
+        """Note that this message is sent next, as the next one of its batch."""
         self._last_tag += 1
-        self._sent[self._last_tag] = _Sent(place, message)
+        self._sent[self._last_tag] = _Sent(batch, len(batch.outcomes), message)
+        batch.outcomes.append(None)
+        batch.outstanding += 1
 
     def returned(self, exchange: str, routing_key: str, message_id: str | None) -> None:
         """Note that the broker has given a message back.
@@ -68,20 +81,20 @@ class Confirms:
             sent = self._sent.pop(known, None)
             if sent is None:
                 continue
+            if accepted and not sent.returned:
+                sent.settle(None)
+                continue
             message = sent.message
             where = f"exchange '{message.exchange}', routing key '{message.routing_key}'"
+            problem: PublishError = NotAcceptedError(
+                f"the broker refused the message for {where}: its queue is full"
+            )
             if sent.returned:
-                self._problems[sent.place] = UnroutableError(f"no queue is bound for {where}")
-            elif not accepted:
-                self._problems[sent.place] = NotAcceptedError(
-                    f"the broker refused the message for {where}: its queue is full"
-                )
+                problem = UnroutableError(f"no queue is bound for {where}")
+            sent.settle(problem)
 
-    def take(self, reason: str) -> dict[int, PublishError]:
-        """Return what went wrong, by place; `reason` is why the rest is not confirmed."""
-        problems = self._problems | {
-            sent.place: UnconfirmedError(reason) for sent in self._sent.values()
-        }
-        self._problems = {}
+    def give_up(self, reason: str) -> None:
+        """Note that nobody will know what becomes of what is not answered yet, and why."""
+        for sent in self._sent.values():
+            sent.settle(UnconfirmedError(reason))
         self._sent = {}
-        return problems

@@ -10,29 +10,25 @@ BrokerUnavailableError nothing was sent: there is no connection
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import pika
 
-from skillupworks.errors import (
-    BrokerUnavailableError,
-    MessageTooLargeError,
-    UnconfirmedError,
-)
-from skillupworks.messaging.confirms import Confirms, PublishError
+from skillupworks.errors import BrokerUnavailableError, UnconfirmedError
+from skillupworks.messaging.confirms import Batch, Confirms, PublishError
 from skillupworks.messaging.connection import CONNECTION_ERRORS, Broker, describe, unavailable
 from skillupworks.messaging.hosts import first_open
 from skillupworks.messaging.link import Link
 from skillupworks.messaging.message import Outgoing
+from skillupworks.messaging.sending import send
 
 if TYPE_CHECKING:
     from pika.channel import Channel
     from pika.spec import Basic, BasicProperties
 
-__all__ = ["MAX_MESSAGE_BYTES", "PublishError", "Publisher"]
+__all__ = ["MAX_MESSAGE_BYTES", "Batch", "PublishError", "Publisher"]
 
 # what the role rabbitmq sets `max_message_size` to: the broker closes a channel on a larger one
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -40,7 +36,7 @@ CONFIRM_SECONDS = 10.0
 
 
 class Publisher:
-    """Publishes on a connection of its own, with as many confirms outstanding as are sent at once.
+    """Publishes on a connection of its own, with as many confirms outstanding as are sent.
 
     The broker blocks connections that publish when it runs out of memory or disk; a consumer's
     connection must not be one of them. Connects when needed, and lets `prepare` do something with
@@ -59,6 +55,7 @@ class Publisher:
         self._prepare = prepare
         self._link: Link | None = None
         self._confirms = Confirms()
+        self._awaited: Batch | None = None
         self._host = broker.hosts[0]
 
     def __enter__(self) -> Self:
@@ -108,30 +105,50 @@ class Publisher:
         at the head of this module. Raises BrokerUnavailableError when there is no connection:
         nothing was sent then.
         """
+        return self.wait(self.send(messages), timeout=timeout)
+
+    def send(self, messages: Sequence[Outgoing]) -> Batch:
+        """Send all, and leave the confirms to `wait`: others can be sent before it.
+
+        Raises BrokerUnavailableError when there is no connection: nothing was sent then.
+        """
         self.connect()
         if (link := self._link) is None:
             raise BrokerUnavailableError("not connected")
-        outcomes: list[PublishError | None] = []
-        confirms = self._confirms
+        batch = Batch()
         try:
             with link.corked():
-                for place, message in enumerate(messages):
-                    problem = self._send(link.channel, message)
-                    outcomes.append(problem)
+                for message in messages:
+                    problem = send(link.channel, message, self._max_bytes)
                     if problem is None:
-                        confirms.expect(place, message)
-            if confirms.outstanding:
-                link.run(seconds=timeout)
-            reason = self._why_unconfirmed(link, timeout)
+                        self._confirms.expect(batch, message)
+                    else:
+                        batch.outcomes.append(problem)
         except CONNECTION_ERRORS as error:
-            reason = f"Lost RabbitMQ at {self._host} before it confirmed: {describe(error)}"
-        for place, problem in confirms.take(reason).items():
-            outcomes[place] = problem
-        # what was not even sent is no more confirmed than the rest
-        outcomes += [UnconfirmedError(reason) for _ in messages[len(outcomes) :]]
-        if any(isinstance(outcome, UnconfirmedError) for outcome in outcomes):
-            self.close()  # a confirm that comes late must not be taken for a later message's
-        return outcomes
+            reason = self._lost(error)
+            # what was not even sent is no more confirmed than the rest
+            batch.outcomes += [UnconfirmedError(reason) for _ in messages[len(batch.outcomes) :]]
+        return batch
+
+    def wait(self, batch: Batch, *, timeout: float = CONFIRM_SECONDS) -> list[PublishError | None]:
+        """Wait up to `timeout` seconds for what the broker says of a batch; batches in any order.
+
+        Returns what became of each message, as `publish_many` does. When something is unconfirmed,
+        so is all else that waits, and the connection is closed: a confirm that comes late must not
+        be taken for a later message's.
+        """
+        if batch.outstanding and (link := self._link) is not None:
+            self._awaited = batch
+            try:
+                link.run(seconds=timeout)
+                if batch.outstanding:
+                    self._confirms.give_up(self._why_unconfirmed(link, timeout))
+                    self.close()
+            except CONNECTION_ERRORS as error:
+                self._lost(error)
+            finally:
+                self._awaited = None
+        return batch.outcomes
 
     def serve(self) -> None:
         """Answer heartbeats and notice a lost connection; call it at least every few seconds."""
@@ -140,17 +157,21 @@ class Publisher:
         try:
             self._link.run(seconds=0)
         except CONNECTION_ERRORS as error:
-            self.close()
+            self._lost(error)
             raise BrokerUnavailableError(
                 f"Lost RabbitMQ at {self._host}: {describe(error)}"
             ) from error
 
     def close(self) -> None:
-        """Close the connection, whatever state it is in; the publisher can connect again."""
+        """Close the connection, whatever state it is in; the publisher can connect again.
+
+        What waits for a confirm is unconfirmed.
+        """
         link, self._link = self._link, None
-        self._confirms = Confirms()
         if link is not None:
             link.close()
+        self._confirms.give_up(f"The connection to RabbitMQ at {self._host} was closed")
+        self._confirms = Confirms()
 
     def _open(self, host: str) -> Link:
         link = Link(self._broker, host)
@@ -162,7 +183,7 @@ class Publisher:
                 multiple=frame.method.multiple,
                 accepted=isinstance(frame.method, pika.spec.Basic.Ack),
             )
-            if not confirms.outstanding:
+            if (awaited := self._awaited) is not None and not awaited.outstanding:
                 link.stop()
 
         def on_return(
@@ -188,29 +209,12 @@ class Publisher:
             raise
         return link
 
-    def _send(self, channel: "Channel", message: Outgoing) -> PublishError | None:
-        """Send a message, or return why it cannot be sent; raises when the channel is gone."""
-        if len(message.body) > self._max_bytes:
-            return self._too_large(message)
-        properties = pika.BasicProperties(
-            content_type=message.content_type,
-            content_encoding=message.content_encoding,
-            delivery_mode=pika.DeliveryMode.Persistent.value,
-            message_id=message.message_id,
-            type=message.type,
-            timestamp=int(message.timestamp.astimezone(UTC).timestamp()),
-            headers=cast("dict[str, Any]", dict(message.headers)),
-        )
-        try:
-            channel.basic_publish(
-                message.exchange, message.routing_key, message.body, properties, mandatory=True
-            )
-        except Exception as error:
-            if not channel.is_open:
-                raise
-            # a name of more than 255 bytes, for instance; nothing of it has left
-            return MessageTooLargeError(f"{_name(message)} cannot be written: {error!r}")
-        return None
+    def _lost(self, error: BaseException) -> str:
+        """Close after a connection error; return the reason why what was sent is unconfirmed."""
+        reason = f"Lost RabbitMQ at {self._host} before it confirmed: {describe(error)}"
+        self._confirms.give_up(reason)
+        self.close()
+        return reason
 
     def _why_unconfirmed(self, link: Link, timeout: float) -> str:
         if link.blocked:
@@ -219,13 +223,3 @@ class Publisher:
                 f" not confirm within {timeout:.0f} s"
             )
         return f"RabbitMQ at {self._host} did not confirm within {timeout:.0f} s"
-
-    def _too_large(self, message: Outgoing) -> MessageTooLargeError:
-        return MessageTooLargeError(
-            f"{_name(message)} has {len(message.body):,} bytes, and the broker takes"
-            f" {self._max_bytes:,}"
-        )
-
-
-def _name(message: Outgoing) -> str:
-    return f"message {message.message_id or 'without id'}"

@@ -25,7 +25,7 @@ DEFAULT_RETRY_DELAYS = (5, 30, 120, 600)
 
 @dataclass(frozen=True)
 class QueueTopology:
-    """A quorum queue, the topic exchange that feeds it, and where its failures are parked."""
+    """A quorum queue, the direct exchange that feeds it, and where its failures are parked."""
 
     queue: str
     exchange: str
@@ -73,7 +73,7 @@ def declare(link: Link, topology: QueueTopology, retry_delays: tuple[int, ...]) 
         with _verified(f"queue '{name}'", expected):
             link.call(partial(channel.queue_declare, name, durable=True, arguments=arguments))
 
-    exchange(topology.exchange, "topic")
+    exchange(topology.exchange, "direct")
     exchange(topology.dead_letter_exchange, "direct")
     for name in (topology.dead_letter_queue, topology.queue):
         queue(name, {"x-queue-type": "quorum"}, "a durable quorum queue")
