@@ -72,10 +72,13 @@ class MemoryOutbox:
                 row = len(self.rows) + len(self.stuck) + 1
                 self.rows[row] = Waiting(row, outgoing(message_id, headers))
 
-    def take(self, cursor: Cursor, limit: int, *, retries: bool) -> list[Waiting]:
+    def take(
+        self, cursor: Cursor, limit: int, *, after: int = 0, retries: bool = False
+    ) -> list[Waiting]:
         with self._lock:
             due = [self.stuck[row] for row in sorted(self.due)] if retries else []
-            free = [row for row in (*due, *self.rows.values()) if row.row not in self._taken]
+            new = [row for row in self.rows.values() if row.row > after]
+            free = [row for row in (*due, *new) if row.row not in self._taken]
             rows = {waiting.row for waiting in free[:limit]}
             self._taken |= rows
             actions_of(cursor).at_end.append(lambda: self._taken.difference_update(rows))

@@ -20,6 +20,7 @@ from skillupworks.messaging.message import Outgoing
 from skillupworks.messaging.publisher import Batch, PublishError
 from skillupworks.reliability import relay as relay_module
 from skillupworks.reliability.outbox import Outbox
+from skillupworks.reliability.pipeline import BATCH
 from skillupworks.reliability.relay import Relay
 from skillupworks.reliability.relay_report import SAID_ONE_BY_ONE, RelayMetrics
 from skillupworks.runtime.database import Database
@@ -82,33 +83,31 @@ def test_messages_are_published_in_order_and_then_forgotten(platform: Platform) 
 
 
 def test_a_large_outbox_is_emptied_in_batches(platform: Platform) -> None:
-    platform.outbox.put(*(f"m{number}" for number in range(2 * relay_module.BATCH + 1)))
+    platform.outbox.put(*(f"m{number}" for number in range(2 * BATCH + 1)))
 
     platform.relay.start()
     platform.wait_for(lambda: not platform.outbox.rows)
 
-    assert platform.publisher.batches == [relay_module.BATCH, relay_module.BATCH, 1]
+    assert platform.publisher.batches == [BATCH, BATCH, 1]
 
 
 def test_a_batch_is_sent_while_the_confirms_of_the_one_before_it_are_out(
     platform: Platform,
 ) -> None:
-    platform.outbox.put(*(f"m{number}" for number in range(4 * relay_module.BATCH)))
+    platform.outbox.put(*(f"m{number}" for number in range(4 * BATCH)))
 
     platform.relay.start()
     platform.wait_for(lambda: not platform.outbox.rows)
 
     assert platform.publisher.most_under_way == 2
-    assert platform.publisher.published == [
-        f"m{number}" for number in range(4 * relay_module.BATCH)
-    ]
+    assert platform.publisher.published == [f"m{number}" for number in range(4 * BATCH)]
 
 
 @pytest.mark.parametrize("error", [NotAcceptedError("queue is full"), UnconfirmedError("no reply")])
 def test_what_was_sent_behind_a_message_that_is_refused_is_settled_as_well(
     platform: Platform, error: PublishError
 ) -> None:
-    ids = [f"m{number}" for number in range(2 * relay_module.BATCH)]
+    ids = [f"m{number}" for number in range(2 * BATCH)]
     platform.publisher.outcomes["m3"] = error
     platform.outbox.put(*ids)
 
@@ -122,7 +121,7 @@ def test_what_was_sent_behind_a_message_that_is_refused_is_settled_as_well(
 
 
 def test_a_database_that_goes_away_costs_no_batch_that_is_under_way(platform: Platform) -> None:
-    platform.outbox.put(*(f"m{number}" for number in range(2 * relay_module.BATCH)))
+    platform.outbox.put(*(f"m{number}" for number in range(2 * BATCH)))
     send = platform.publisher.send
 
     def send_and_lose_database(messages: Sequence[Outgoing], /) -> Batch:
@@ -134,11 +133,11 @@ def test_a_database_that_goes_away_costs_no_batch_that_is_under_way(platform: Pl
     platform.wait_for(lambda: platform.relay.problem() == "MySQL: away")
 
     # the first batch is gone: its transaction was open already
-    assert len(platform.outbox.rows) == relay_module.BATCH
+    assert len(platform.outbox.rows) == BATCH
     platform.publisher.send = send  # type: ignore[method-assign]
     platform.database.problem = None
     platform.wait_for(lambda: not platform.outbox.rows)
-    assert platform.publisher.batches == [relay_module.BATCH, relay_module.BATCH]
+    assert platform.publisher.batches == [BATCH, BATCH]
 
 
 def test_a_few_messages_have_a_line_each_with_their_ids(

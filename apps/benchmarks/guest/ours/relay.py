@@ -11,7 +11,8 @@ from benchmarks.job import Job
 from skillupworks.messaging.connection import Broker
 from skillupworks.messaging.publisher import Batch, Publisher, PublishError
 from skillupworks.reliability.outbox import Outbox
-from skillupworks.reliability.relay import RELAY_CONNECTIONS, Relay
+from skillupworks.reliability.pipeline import PIPELINE_CONNECTIONS
+from skillupworks.reliability.relay import Relay
 from skillupworks.reliability.relay_report import RelayMetrics
 from skillupworks.runtime import logging
 from skillupworks.runtime.database import Database
@@ -51,7 +52,7 @@ def main() -> None:
         client="benchmark",
     )
     relay = Relay(
-        Database(settings, size=RELAY_CONNECTIONS),
+        Database(settings, size=PIPELINE_CONNECTIONS),
         Outbox(),
         MeteredPublisher(broker, Meter(job.meters)),
         RelayMetrics(CollectorRegistry()),

@@ -51,9 +51,10 @@ class Work(Generic[M]):
     attempt: int = 1
 
 
-@dataclass(frozen=True)
+# not frozen, for the same reason
+@dataclass(slots=True)
 class Outgoing:
-    """A message to publish; it is always sent persistent and mandatory."""
+    """A message to publish, persistent and mandatory; treat it as immutable."""
 
     exchange: str
     routing_key: str

@@ -1,6 +1,5 @@
 """Writes a message to a channel, or says why it cannot be written."""
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Any, cast
 
 import pika
@@ -46,7 +45,7 @@ def _properties(message: Outgoing) -> pika.BasicProperties:
         delivery_mode=pika.DeliveryMode.Persistent.value,
         message_id=message.message_id,
         type=message.type,
-        timestamp=int(message.timestamp.astimezone(UTC).timestamp()),
+        timestamp=int(message.timestamp.timestamp()),
         headers=cast("dict[str, Any]", dict(message.headers)),
     )
 

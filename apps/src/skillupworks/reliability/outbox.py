@@ -25,10 +25,11 @@ TAKE = (
 # The index has what is new and what is to be tried again apart, each in its order. By the primary
 # key, all that could not be published would come first and be read each time. And all relays must
 # come by the same index: one holds the other's entries there while it passes over its rows.
-TAKE_NEW = TAKE + "retry_at IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
+TAKE_NEW = TAKE + "retry_at IS NULL AND id > %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED"
 TAKE_DUE = TAKE + "retry_at <= UTC_TIMESTAMP(6) ORDER BY retry_at LIMIT %s FOR UPDATE SKIP LOCKED"
 
 ROWS = rows_by_key("outbox", "id", "BIGINT")
+# Row by row: MariaDB locks one more behind a range, and that one is of the batch under way.
 REMOVE = "DELETE outbox FROM " + ROWS
 # tried again after a pause that doubles, from a second or two to ten minutes
 POSTPONE = (
@@ -87,8 +88,15 @@ class Outbox:
             ),
         )
 
-    def take(self, cursor: Cursor, limit: int, *, retries: bool) -> list[Waiting]:
+    def take(
+        self, cursor: Cursor, limit: int, *, after: int = 0, retries: bool = False
+    ) -> list[Waiting]:
         """Return and lock messages, the oldest first; those locked by another relay are left out.
+
+        `after` is the row from which on to look. The database meets every row that was deleted a
+        moment ago, and skips it, which costs more than reading those that are there: so who takes
+        batch after batch says where the last one ended. A row can be committed behind that place,
+        so he begins at 0 again from time to time.
 
         With `retries` also those whose turn has come again after they could not be published; to
         be asked for only when there are such, since it is one more round trip.
@@ -97,7 +105,7 @@ class Outbox:
         if retries:
             cursor.execute(TAKE_DUE, (int(limit * RETRY_SHARE),))
             rows += cursor.fetchall()
-        cursor.execute(TAKE_NEW, (limit - len(rows),))
+        cursor.execute(TAKE_NEW, (after, limit - len(rows)))
         rows += cursor.fetchall()
         return [_waiting(*row) for row in rows]
 

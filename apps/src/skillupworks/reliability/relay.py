@@ -1,36 +1,23 @@
 """The outbox relay: publishes what was committed, and forgets it only once it is confirmed."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from time import monotonic
-from typing import Protocol
 
 import structlog
 
-from skillupworks.errors import (
-    BrokerRefusedError,
-    NotAcceptedError,
-    TransientError,
-    UnconfirmedError,
-)
-from skillupworks.messaging.message import Outgoing
-from skillupworks.messaging.publisher import Batch, PublishError
-from skillupworks.reliability.outbox import Outbox, Waiting
+from skillupworks.errors import BrokerRefusedError, TransientError
+from skillupworks.reliability.outbox import Outbox
+from skillupworks.reliability.pipeline import BATCH, BatchPublisher, Pipeline
 from skillupworks.reliability.relay_report import RelayMetrics, say_published, say_stuck
-from skillupworks.reliability.settler import Published, Settled, Settler
+from skillupworks.reliability.settler import Settled
 from skillupworks.runtime.backoff import Backoff
-from skillupworks.runtime.database import Cursor, Database
+from skillupworks.runtime.database import Database
 
-__all__ = ["RELAY_CONNECTIONS", "BatchPublisher", "Relay"]
+__all__ = ["Relay"]
 
 log = structlog.get_logger()
 
-# one each for the batch that is sent, the one whose confirms are out, and the one that is deleted
-RELAY_CONNECTIONS = 3
-# rows of one transaction; a failure in the middle repeats at most so many messages
-BATCH = 500
 # rows of other processes, or of one that died between its commit and the wake-up, wait this long
 POLL_SECONDS = 1.0
 BACKLOG_SECONDS = 2.0
@@ -42,44 +29,6 @@ PAUSE_CAP_SECONDS = 5.0
 REFUSED_SECONDS = 15.0
 # a stop waits for the confirms of the batch in hand
 STOP_SECONDS = 20.0
-
-
-class BatchPublisher(Protocol):
-    """What the relay needs of a Publisher."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether the connection was there when it was last used."""
-
-    @property
-    def host(self) -> str:
-        """The broker host of the current or last connection."""
-
-    def connect(self) -> None:
-        """Connect unless connected."""
-
-    def serve(self) -> None:
-        """Answer heartbeats and notice a lost connection."""
-
-    def send(self, messages: Sequence[Outgoing], /) -> Batch:
-        """Send all and do not wait for their confirms."""
-
-    def wait(self, batch: Batch, /) -> list[PublishError | None]:
-        """Wait for a batch's confirms and return what became of each message."""
-
-    def close(self) -> None:
-        """Close the connection."""
-
-
-@dataclass(frozen=True)
-class _Sent:
-    """A batch whose confirms are out, and the open transaction that has its rows locked."""
-
-    transaction: ExitStack
-    cursor: Cursor
-    rows: Sequence[Waiting]
-    batch: Batch
-    began: float
 
 
 class Relay:
@@ -117,8 +66,7 @@ class Relay:
         self._counting = Lock()
         self._waiting = 0
         self._stuck = 0
-        self._sent: _Sent | None = None
-        self._settler = Settler(outbox, self._on_settled)
+        self._pipeline = Pipeline(database, outbox, publisher, self._on_settled)
         self._thread = Thread(target=self._run, name="outbox-relay", daemon=True)
 
     def start(self) -> None:
@@ -168,69 +116,21 @@ class Relay:
                 self._measure()
                 taken = self._publish_batch()
             except TransientError as error:
-                self._abandon()
+                self._pipeline.drain()
                 self._fail(error)
                 continue
             self._recover()
-            if taken < BATCH:
+            if taken < BATCH:  # there are no more
                 self._woken.wait(POLL_SECONDS)
                 self._woken.clear()
-        self._abandon()
-        self._settler.close()
+        self._pipeline.close()
         self._publisher.close()
 
     def _publish_batch(self) -> int:
-        """Send up to BATCH messages in order and return how many there were.
-
-        The confirms of a full batch are waited for when the next one is sent, so that neither we
-        nor the broker wait for the other.
-        """
         self._publisher.connect()
         self._publisher.serve()
         self._metrics.connected.set(1)
-        sent = self._send_batch()
-        before, self._sent = self._sent, sent
-        if before is not None:
-            self._confirm(before)
-        if sent is not None and len(sent.rows) == BATCH:
-            return BATCH
-        self._sent = None
-        if sent is not None:
-            self._confirm(sent)
-        self._settler.wait()
-        return 0 if sent is None else len(sent.rows)
-
-    def _send_batch(self) -> _Sent | None:
-        with ExitStack() as transaction:
-            cursor = transaction.enter_context(self._database.transaction())
-            rows = self._outbox.take(cursor, BATCH, retries=self._stuck > 0)
-            if not rows:
-                return None
-            began = monotonic()
-            batch = self._publisher.send([waiting.message for waiting in rows])
-            return _Sent(transaction.pop_all(), cursor, rows, batch, began)
-
-    def _confirm(self, sent: _Sent) -> None:
-        """Wait for a batch's confirms and have it settled; raises what holds up all messages."""
-        with sent.transaction as transaction:
-            outcomes = self._publisher.wait(sent.batch)
-            seconds = monotonic() - sent.began
-            self._settler.wait()
-            self._settler.submit(
-                Published(transaction.pop_all(), sent.cursor, sent.rows, outcomes, seconds)
-            )
-        for outcome in outcomes:
-            if isinstance(outcome, (NotAcceptedError, UnconfirmedError)):
-                raise outcome
-
-    def _abandon(self) -> None:
-        """Settle what is under way; what is not confirmed is free to be taken again then."""
-        sent, self._sent = self._sent, None
-        if sent is not None:
-            with suppress(TransientError):  # those messages are published again
-                self._confirm(sent)
-        with suppress(TransientError):
-            self._settler.wait()
+        return self._pipeline.advance(retries=self._stuck > 0)
 
     def _on_settled(self, settled: Settled) -> None:
         """Count and log what became of a batch; called by the settler's thread."""
@@ -255,6 +155,7 @@ class Relay:
         self._stuck = backlog.stuck
         self._metrics.measured(backlog)
         self._backlog_due = monotonic() + BACKLOG_SECONDS
+        self._pipeline.begin_again()
 
     def _fail(self, error: TransientError) -> None:
         """Say what is wrong, once per change, and pause."""

@@ -14,7 +14,8 @@ from pydantic import Field
 from skillupworks.messaging.connection import Broker
 from skillupworks.messaging.publisher import Publisher
 from skillupworks.reliability.outbox import Outbox
-from skillupworks.reliability.relay import RELAY_CONNECTIONS, Relay
+from skillupworks.reliability.pipeline import PIPELINE_CONNECTIONS
+from skillupworks.reliability.relay import Relay
 from skillupworks.reliability.relay_report import RelayMetrics
 from skillupworks.runtime.database import Database
 from skillupworks.runtime.health import Readiness
@@ -85,7 +86,7 @@ def serve(settings: PaymentSettings) -> None:
     products = load_products(settings.products_file)
     database = Database(settings, size=POOL_SIZE)
     # the relay's own connections: requests that wait for the pool must not hold it up
-    relay_database = Database(settings, size=RELAY_CONNECTIONS)
+    relay_database = Database(settings, size=PIPELINE_CONNECTIONS)
     outbox = Outbox()
     store = SqlPaymentStore(
         database, outbox, settings.mysql_orders_database, settings.reconcile_after_seconds
