@@ -66,6 +66,13 @@ class Caller:
         """Return what was heard of this kind."""
         return [method for method in list(self.heard) if isinstance(method, kind)]
 
+    def acknowledged(self) -> list[int]:
+        """Return the tags of what was acknowledged, alone or together with others."""
+        tags: set[int] = set()
+        for ack in self.of(spec.Basic.Ack):
+            tags.update(range(1 if ack.multiple else ack.delivery_tag, ack.delivery_tag + 1))
+        return sorted(tags)
+
     def send(self, method: Method, channel: int = 1) -> None:
         """Say something."""
         self._write(frame.Method(channel, method).marshal())

@@ -403,7 +403,7 @@ class TestStop:
 
         # Then all of them are done and acknowledged before the connection is closed
         assert running.process.calls == [["a"], ["b"], ["c"]]
-        assert [1, 2, 3] == [ack.delivery_tag for ack in caller.of(spec.Basic.Ack)]
+        assert caller.acknowledged() == [1, 2, 3]
         assert caller.ended.wait(SECONDS)
         kinds = [type(method) for method in caller.heard]
         assert kinds.index(spec.Channel.Close) > kinds.index(spec.Basic.Ack)

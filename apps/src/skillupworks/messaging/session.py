@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from threading import Event
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -56,6 +56,9 @@ class Session:
         self._cancelled = False
         self._asked_length = False
         self._receipts = Receipts()
+        # what workers are done with, and is not acknowledged yet
+        self._done: list[int] = []
+        self._lock = Lock()
 
     @property
     def in_flight(self) -> int:
@@ -136,8 +139,12 @@ class Session:
 
     def acknowledge(self, tags: Sequence[int]) -> None:
         """Acknowledge deliveries soon; nothing happens when the connection is gone."""
-        if tags:
-            self._link.soon(partial(self._acknowledge, tags))
+        with self._lock:
+            waiting = bool(self._done)
+            self._done += tags
+        # waking the owner costs a system call, and it is awake when it has not come to the last yet
+        if tags and not waiting:
+            self._link.soon(self._acknowledge)
 
     def give_back(self, tags: Sequence[int]) -> None:
         """Return deliveries to the queue soon, as failed attempts."""
@@ -157,7 +164,9 @@ class Session:
         self.over.set()
         self._link.close()
 
-    def _acknowledge(self, tags: Sequence[int]) -> None:
+    def _acknowledge(self) -> None:
+        with self._lock:
+            tags, self._done = self._done, []
         if self._channel.is_open:
             for tag, multiple in self._receipts.acknowledge(tags):
                 self._channel.basic_ack(tag, multiple=multiple)
