@@ -10,11 +10,11 @@ import pytest
 
 from skillupworks.messaging.message import Delivery
 from skillupworks.runtime import trace
+from skillupworks.runtime.problems import ProblemError
 from skillupworks.shop.checkout import Checkout, order_message
 from skillupworks.shop.order import Line
 from skillupworks.shop.order_message import parse_order
 from skillupworks.shop.payment_model import OrderState, PaymentRequest
-from skillupworks.shop.problems import ProblemError
 from skillupworks.shop.products import Item, ProductList
 
 from .stubs import MemoryPaymentStore

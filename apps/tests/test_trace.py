@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from skillupworks.runtime import trace
+from skillupworks.runtime import problems, trace
 from skillupworks.runtime.http import HttpMetrics, RequestLog
-from skillupworks.shop import problems
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-00"

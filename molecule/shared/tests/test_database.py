@@ -4,7 +4,7 @@ import pytest
 
 from tests.helpers.database import Database
 from tests.helpers.hosts import Platform
-from tests.helpers.services import Service
+from tests.helpers.services import Service, shippings
 
 # What MariaDB and MySQL answer to somebody who may not.
 DENIED = (1044, 1142, 1143, 1227, 1370)
@@ -119,6 +119,21 @@ def test_the_order_processor_may_work_with_orders_and_nothing_else(
         assert all(answer in DENIED for answer in denied), denied
 
 
+def test_shipping_may_read_the_places_and_nothing_else(platform: Platform) -> None:
+    """Nothing that it is asked can change them."""
+    (shipping,) = shippings(platform)
+    assert _attempts(shipping, "SELECT 1 FROM shipping.cities LIMIT 1") == [0]
+    denied = _attempts(
+        shipping,
+        "DELETE FROM shipping.cities WHERE city_id < 0",
+        "UPDATE shipping.countries SET name = '' WHERE code = ''",
+        "SELECT 1 FROM payments.payments",
+        "SELECT 1 FROM orders.orders",
+        "SELECT * FROM mysql.global_priv",
+    )
+    assert all(answer in DENIED for answer in denied), denied
+
+
 def test_an_account_is_bound_to_the_addresses_of_its_services_hosts(
     platform: Platform, database: Database
 ) -> None:
@@ -128,6 +143,7 @@ def test_an_account_is_bound_to_the_addresses_of_its_services_hosts(
     expected = {
         "payment": ("payment", "payments_owner"),
         "order_processor": ("order_processor", "orders_owner"),
+        "shipping": ("shipping", "shipping_owner"),
     }
     assert accounts - system == {
         (user, platform.address(name))

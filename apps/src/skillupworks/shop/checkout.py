@@ -12,6 +12,7 @@ from typing import Protocol
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.messaging.message import Outgoing
 from skillupworks.runtime import trace
+from skillupworks.runtime.problems import ProblemError, come_back
 from skillupworks.shop.money import CURRENCY
 from skillupworks.shop.order import Line, Order
 from skillupworks.shop.order_message import write_order
@@ -21,7 +22,6 @@ from skillupworks.shop.payment_model import (
     Payment,
     PaymentRequest,
 )
-from skillupworks.shop.problems import ProblemError, come_back
 from skillupworks.shop.products import ProductList
 from skillupworks.shop.topology import EXCHANGE, ORDER_CREATED
 

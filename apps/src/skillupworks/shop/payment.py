@@ -1,13 +1,9 @@
 """The service payment: takes orders over HTTP, and relays them to the broker."""
 
-import signal
-import socket
 import sys
 from pathlib import Path
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from pydantic import Field
 
@@ -19,9 +15,8 @@ from skillupworks.reliability.relay import Relay
 from skillupworks.reliability.relay_report import RelayMetrics
 from skillupworks.runtime.database import Database
 from skillupworks.runtime.health import Readiness
+from skillupworks.runtime.http_server import listen, serve_http
 from skillupworks.runtime.migrations import migrate
-from skillupworks.runtime.notify import Notifier, Watchdog
-from skillupworks.runtime.ops_server import cannot_listen
 from skillupworks.runtime.service import Service, run
 from skillupworks.runtime.settings import MAX_PORT, BrokerSettings, DatabaseSettings
 from skillupworks.shop.checkout import Checkout
@@ -38,8 +33,6 @@ NAME = "payment"
 
 # as many requests use the database at once; the others wait for a connection
 POOL_SIZE = 10
-# requests that are being answered at a stop may take this long
-GRACE_SECONDS = 15
 
 
 class PaymentsDatabaseSettings(DatabaseSettings):
@@ -105,70 +98,14 @@ def serve(settings: PaymentSettings) -> None:
     readiness = Readiness(checks={"mysql": store.check}, degraded={"outbox": relay.problem})
     checkout = Checkout(store, products, relay.wake, relay.full)
     app = create_app(checkout, store, readiness, registry)
-    listener = _listen(settings.http_listen, settings.http_port)
-    # uvicorn handles the signal, ends well, and then raises it again for whoever was there before
-    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    listener = listen(settings.http_listen, settings.http_port)
     relay.start()
     reconciler.start()
     try:
-        _Server(app, relay, reconciler, Notifier()).run(sockets=[listener])
+        serve_http(app, listener, relay.hung, reconciler.hung, status=relay.status)
     finally:
         reconciler.stop()
         relay.stop()
-        listener.close()
         database.close()
         relay_database.close()
     log.info("Stopped")
-
-
-def _listen(address: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        return socket.create_server((address, port), family=family, backlog=1024)
-    except OSError as error:
-        raise cannot_listen(address, port, error) from error
-
-
-class _Server(uvicorn.Server):
-    """uvicorn that talks to systemd from its event loop, the loop that does the work."""
-
-    def __init__(
-        self, app: FastAPI, relay: Relay, reconciler: Reconciler, notifier: Notifier
-    ) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="uvloop",
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-            )
-        )
-        self._relay = relay
-        self._notifier = notifier
-        self._watchdog = Watchdog(notifier, relay.hung, reconciler.hung)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, and say so."""
-        await super().startup(sockets)
-        host, port = sockets[0].getsockname()[:2] if sockets else ("", 0)
-        self._address = f"{host}:{port}"
-        log.info(f"Listening on {self._address}")
-        self._notifier.ready()
-
-    async def on_tick(self, counter: int) -> bool:
-        """Report to systemd once a second; uvicorn calls this ten times a second."""
-        if counter % 10 == 0:
-            self._notifier.status(f"listening on {self._address}, {self._relay.status()}")
-            if reason := self._watchdog.progress():
-                log.critical(f"The watchdog is no longer fed: {reason}")
-        return await super().on_tick(counter)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish the requests at work."""
-        self._notifier.stopping()
-        await super().shutdown(sockets)

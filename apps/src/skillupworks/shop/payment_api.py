@@ -3,28 +3,17 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import FastAPI, Header, Path, Request, Response
-from fastapi.responses import JSONResponse
-from fastapi_offline import FastAPIOffline
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from fastapi import FastAPI, Header, Path, Request
+from prometheus_client import CollectorRegistry
 from pydantic import AfterValidator
 
-from skillupworks.errors import StoreUnavailableError
 from skillupworks.runtime.health import Readiness
-from skillupworks.runtime.http import BodyLimit, HttpMetrics, RequestLog
+from skillupworks.runtime.http_app import add_facts, create_http_app
+from skillupworks.runtime.problems import ProblemError, responses
 from skillupworks.shop.checkout import Checkout, PaymentStore
 from skillupworks.shop.payment_model import OrderAnswer, PaymentAnswer, PaymentRequest
-from skillupworks.shop.problems import (
-    ProblemError,
-    come_back,
-    install,
-    problem_response,
-    responses,
-)
 
 __all__ = ["create_app"]
-
-MAX_BODY_BYTES = 64 * 1024
 
 
 def _printable(value: str) -> str:
@@ -53,24 +42,14 @@ def create_app(
     checkout: Checkout, store: PaymentStore, readiness: Readiness, registry: CollectorRegistry
 ) -> FastAPI:
     """Return the application; it holds no connection of its own and can be made many times."""
-    app = FastAPIOffline(
+    app = create_http_app(
         title="SkillUpWorks payment",
         summary="Pays for orders and hands them to the order processor.",
         description="Amounts named `total` and `price` are rupees, as in the order message;"
-        " `totalMinor` is the same in paise. Errors are problem documents (RFC 9457).",
-        version="1",
-        redoc_url=None,
-        responses=responses(HTTPStatus.UNPROCESSABLE_ENTITY),
+        " `totalMinor` is the same in paise.",
+        readiness=readiness,
+        registry=registry,
     )
-    install(app)
-
-    app.add_middleware(BodyLimit, limit=MAX_BODY_BYTES)
-    app.add_middleware(RequestLog, metrics=HttpMetrics(registry))
-
-    @app.exception_handler(StoreUnavailableError)
-    async def on_unavailable(request: Request, error: StoreUnavailableError) -> Response:
-        _add_facts(request, error=str(error))
-        return problem_response(request, come_back("The database does not answer"))
 
     @app.post(
         "/payments",
@@ -91,7 +70,7 @@ def create_app(
         while (503, `Retry-After`) when too many wait to be handed on.
         """
         payment, repeated = checkout.pay(key, body)
-        _add_facts(
+        add_facts(
             request,
             order_id=payment.order_id,
             payment_id=payment.payment_id,
@@ -127,31 +106,4 @@ def create_app(
             raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no order {order_id}")
         return OrderAnswer.of_order(progress.payment, progress.state, progress.processed_at)
 
-    # the next two are coroutines: they answer also when all threads wait for the database
-    @app.get("/health", summary="Say that the process lives")
-    async def health() -> dict[str, str]:
-        """Answer 200 as long as the process handles requests."""
-        return {"status": "up"}
-
-    @app.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
-    async def metrics() -> Response:
-        """Return all metrics in Prometheus' text format."""
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-    @app.get("/ready", summary="Say whether orders can be taken")
-    def ready() -> JSONResponse:
-        """Answer 200 when the database answers, 503 otherwise; the body names what fails.
-
-        A broker that is away makes the service `degraded`, not unready: orders are still taken,
-        and wait in the outbox.
-        """
-        is_ready, body = readiness.report()
-        status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return JSONResponse(body, status_code=status)
-
     return app
-
-
-def _add_facts(request: Request, **facts: str) -> None:
-    """Add fields to the log event of a request."""
-    request.state.facts = facts

@@ -10,7 +10,12 @@ from typing import Any
 from tests.helpers.hosts import Platform
 from tests.helpers.waiting import wait_until
 
-READY_PORT = {"payment": 8084, "order-processor": 9101, "order-processor-2": 9102}
+READY_PORT = {
+    "payment": 8084,
+    "shipping": 8085,
+    "order-processor": 9101,
+    "order-processor-2": 9102,
+}
 PYTHON = "/opt/skillupworks/current/bin/python"
 
 
@@ -120,3 +125,8 @@ def order_processors(platform: Platform) -> list[Service]:
 def payments(platform: Platform) -> list[Service]:
     """Return the payment service of each host that has one."""
     return [Service(platform, host, "payment") for host in platform.group("payment")]
+
+
+def shippings(platform: Platform) -> list[Service]:
+    """Return the shipping service of each host that has one."""
+    return [Service(platform, host, "shipping") for host in platform.group("shipping")]

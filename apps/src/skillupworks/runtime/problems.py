@@ -67,7 +67,7 @@ def come_back(detail: str) -> ProblemError:
     """Return the problem of a request that may be repeated a little later."""
     return ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        f"{detail}; repeat the request with the same Idempotency-Key",
+        f"{detail}; repeat the request a little later, with the same Idempotency-Key if it has one",
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 
