@@ -203,12 +203,28 @@ class TestNativeRetry:
         session = StubSession(native_retry=True)
 
         publisher.sidetrack(*DELAYS).put(
-            failed(session, ("a", AWAY, 1), ("b", WRONG, 1), ("c", AWAY, 3)), report
+            failed(session, ("a", AWAY, 1), ("b", WRONG, 1), ("c", AWAY, 5)), report
         )
 
         assert session.given_back == [1]
         assert ways(publisher) == [("b", "orders"), ("c", "orders")]
         assert session.acknowledged == [2, 3]
+
+    @staticmethod
+    def test_it_is_tried_for_as_long_in_all_and_the_delays_that_are_said_are_the_brokers(
+        publisher: MemoryPublisher, report: Report[Any], events: list[Any]
+    ) -> None:
+        sidetrack = publisher.sidetrack(*DELAYS)
+
+        for attempt in range(1, 6):
+            session = StubSession(native_retry=True)
+            sidetrack.put(failed(session, ("a", AWAY, attempt)), report)
+
+        said = [event["event"].rpartition("; ")[2] for event in events]
+        assert [line for line in said if "tried again" in line] == [
+            f"message a is tried again in {seconds} s" for seconds in (5, 10, 15, 20)
+        ]
+        assert ways(publisher) == [("a", "orders")]
 
     @staticmethod
     def test_what_was_given_back_is_not_given_back_again_while_the_broker_takes_no_copies(

@@ -25,7 +25,7 @@ def test_a_queue_is_a_durable_quorum_queue_with_a_leader(broker: Broker, name: s
 
 def test_a_message_that_fails_again_and_again_is_parked_and_never_dropped(broker: Broker) -> None:
     """Delivery limit and at-least-once dead-lettering, which needs reject-publish, are in force."""
-    assert broker.details(QUEUE)["effective_policy_definition"] == {
+    expected = {
         "delivery-limit": 20,
         "dead-letter-exchange": "skillupworks.dlx",
         "dead-letter-routing-key": QUEUE,
@@ -33,6 +33,13 @@ def test_a_message_that_fails_again_and_again_is_parked_and_never_dropped(broker
         "overflow": "reject-publish",
         "max-length": 1_000_000,
     }
+    if broker.delays_retries:
+        expected |= {
+            "delayed-retry-type": "failed",
+            "delayed-retry-min": 5000,
+            "delayed-retry-max": 600_000,
+        }
+    assert broker.details(QUEUE)["effective_policy_definition"] == expected
 
 
 def test_looking_at_parked_messages_never_drops_them(broker: Broker) -> None:

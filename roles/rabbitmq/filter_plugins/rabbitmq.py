@@ -83,7 +83,6 @@ def definitions(lists: Mapping[str, Iterable[Entry]]) -> dict[str, list[dict[str
                 "type": exchange["type"],
                 "durable": True,
                 "auto_delete": False,
-                "internal": False,
                 "arguments": {},
             }
             for exchange in lists["exchanges"]

@@ -10,7 +10,7 @@ from skillupworks.messaging.message import Outcome, Outgoing
 from skillupworks.messaging.publisher import Publisher
 from skillupworks.messaging.report import Report
 from skillupworks.messaging.session import Ticket
-from skillupworks.messaging.topology import QueueTopology
+from skillupworks.messaging.topology import QueueTopology, native_delays
 
 __all__ = ["Sidetrack"]
 
@@ -35,6 +35,7 @@ class Sidetrack:
         self._publisher = publisher
         self._topology = topology
         self._delays = retry_delays
+        self._native_delays = native_delays(retry_delays)
 
     def put(
         self, failures: Sequence[Failed], report: Report[Any]
@@ -47,7 +48,7 @@ class Sidetrack:
         rejected: list[Failed] = []
         copied: list[Failed] = []
         for ticket, failure in failures:
-            native = ticket.session.native_retry and self._delay(failure) is not None
+            native = ticket.session.native_retry and self._delay(ticket, failure) is not None
             (rejected if native else copied).append((ticket, failure))
         if rejected:
             rejected[0][0].session.give_back([ticket.tag for ticket, _ in rejected])
@@ -67,7 +68,7 @@ class Sidetrack:
 
     def _copy(self, failures: list[Failed], report: Report[Any]) -> tuple[list[Failed], str | None]:
         """Publish copies, acknowledge what is confirmed, return the rest and the first problem."""
-        copies = [self._outgoing(failure) for _, failure in failures]
+        copies = [self._outgoing(ticket, failure) for ticket, failure in failures]
         try:
             problems = self._publisher.publish_many(copies)
         except TransientError as error:
@@ -82,15 +83,15 @@ class Sidetrack:
         left = [failed for failed, problem in outcomes if problem is not None]
         return left, next((str(problem) for problem in problems if problem is not None), None)
 
-    def _outgoing(self, failure: Failure) -> Outgoing:
-        delay = self._delay(failure)
+    def _outgoing(self, ticket: Ticket, failure: Failure) -> Outgoing:
+        delay = self._delay(ticket, failure)
         if delay is None:
             return parked_copy(failure, self._topology)
         return retry_copy(failure, self._topology, delay)
 
     def _say(self, report: Report[Any], failures: Sequence[Failed]) -> None:
-        for _, failure in failures:
-            delay = self._delay(failure)
+        for ticket, failure in failures:
+            delay = self._delay(ticket, failure)
             outcome = Outcome.PARKED if delay is None else Outcome.RETRIED
             report.put_aside(failure, outcome, delay)
 
@@ -103,11 +104,12 @@ class Sidetrack:
         """Close the connection."""
         self._publisher.close()
 
-    def _delay(self, failure: Failure) -> int | None:
+    def _delay(self, ticket: Ticket, failure: Failure) -> int | None:
         """Return the seconds until the next attempt, or None when there shall be none."""
-        if isinstance(failure.error, PermanentError) or failure.attempt > len(self._delays):
+        delays = self._native_delays if ticket.session.native_retry else self._delays
+        if isinstance(failure.error, PermanentError) or failure.attempt > len(delays):
             return None
-        return self._delays[failure.attempt - 1]
+        return delays[failure.attempt - 1]
 
 
 def _portions(failures: Sequence[Failed]) -> Iterator[list[Failed]]:

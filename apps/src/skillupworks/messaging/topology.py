@@ -15,12 +15,22 @@ from pika import exceptions as amqp
 from skillupworks.errors import TopologyError
 from skillupworks.messaging.link import Link
 
-__all__ = ["DEFAULT_RETRY_DELAYS", "QueueTopology", "declare", "wait_queue", "wait_queue_arguments"]
+__all__ = [
+    "DEFAULT_RETRY_DELAYS",
+    "QueueTopology",
+    "declare",
+    "native_delays",
+    "wait_queue",
+    "wait_queue_arguments",
+]
 
 PRECONDITION_FAILED = 406
 
 # seconds before the second, third, … attempt of a message that failed
 DEFAULT_RETRY_DELAYS = (5, 30, 120, 600)
+
+# below the queue's delivery limit of 20, at which the broker parks a message in its own words
+MOST_NATIVE_DELAYS = 19
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,19 @@ def wait_queue_arguments(queue: str, delay: int) -> dict[str, object]:
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
+
+
+def native_delays(delays: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the seconds by which a broker that delays retries itself does so, for these `delays`.
+
+    It makes the n-th delay n times the first one, up to the last, as its policy says. There are as
+    many as it takes to try for as long in all, but no more than 19.
+    Source: https://www.rabbitmq.com/docs/quorum-queues#delayed-retry, and RabbitMQ 4.3.6 at work.
+    """
+    native: list[int] = []
+    while sum(native) < sum(delays) and len(native) < MOST_NATIVE_DELAYS:
+        native.append(min(delays[0] * (len(native) + 1), delays[-1]))
+    return tuple(native)
 
 
 def declare(link: Link, topology: QueueTopology, retry_delays: tuple[int, ...]) -> None:

@@ -54,6 +54,12 @@ class Broker:
         except httpx.HTTPError:
             return False
 
+    @property
+    def delays_retries(self) -> bool:
+        """Whether its quorum queues delay what is rejected, as from 4.3.1 on."""
+        version = self.get("/overview")["rabbitmq_version"]
+        return tuple(map(int, version.split(".")[:3])) >= (4, 3, 1)
+
     def queue(self, name: str = QUEUE) -> Json:
         """Return what a queue holds at this moment."""
         totals = "disable_stats=true&enable_queue_totals=true"
