@@ -36,18 +36,18 @@ class Service(Generic[ServiceSettings]):
     """A service, as its module describes it.
 
     `check` raises ConfigurationError for what settings alone cannot tell (a file's content).
-    `migrate` brings the schema up to date and returns the line to print; it is given the settings
-    of the database alone, so that it can run before anything else exists. `serve` runs until it is
-    told to stop.
+    `serve` runs until it is told to stop. A service with a schema has `migrate`, which brings it up
+    to date and returns the line to print; it is given the settings of the database alone, so that
+    it can run before anything else exists.
     """
 
     name: str
     description: str
     settings: type[ServiceSettings]
-    database: type[DatabaseSettings]
     check: Callable[[ServiceSettings], None]
-    migrate: Callable[[DatabaseSettings], str]
     serve: Callable[[ServiceSettings], None]
+    database: type[DatabaseSettings] = DatabaseSettings
+    migrate: Callable[[DatabaseSettings], str] | None = None
 
 
 def run(service: Service[ServiceSettings]) -> int:
@@ -56,12 +56,13 @@ def run(service: Service[ServiceSettings]) -> int:
     if options.version:
         sys.stdout.write(f"{service.name} {version('skillupworks')}\n")
         return 0
+    migrate = service.migrate if options.migrate else None
     logging.configure(service.name)
     # a time of creation beside each series doubles them and tells nothing
     disable_created_metrics()  # type: ignore[no-untyped-call]
     try:
-        if options.migrate:
-            sys.stdout.write(service.migrate(load(service.database)) + "\n")
+        if migrate:
+            sys.stdout.write(migrate(load(service.database)) + "\n")
             return 0
         settings = load(service.settings)
         service.check(settings)
@@ -71,13 +72,13 @@ def run(service: Service[ServiceSettings]) -> int:
             service.serve(settings)
     except ConfigurationError as error:
         for problem in error.problems:
-            _say(problem, plain=options.check_config or options.migrate)
+            _say(problem, plain=options.check_config or bool(migrate))
         return EX_CONFIG
     except (SkillUpWorksError, OSError) as error:
-        _say(f"Error: {error}", plain=options.migrate)
+        _say(f"Error: {error}", plain=bool(migrate))
         return 1
     except Exception as error:
-        if not options.migrate:
+        if not migrate:
             raise  # logged with its traceback
         _say(f"Error: {describe(error)}", plain=True)
         return 1
@@ -107,10 +108,14 @@ def _parse(service: Service[ServiceSettings]) -> argparse.Namespace:
     action.add_argument(
         "--check-config", action="store_true", help="say whether the service would start, and exit"
     )
-    action.add_argument(
-        "--migrate", action="store_true", help="bring the database's schema up to date, and exit"
-    )
+    if service.migrate:
+        action.add_argument(
+            "--migrate",
+            action="store_true",
+            help="bring the database's schema up to date, and exit",
+        )
     action.add_argument("--version", action="store_true", help="print the version, and exit")
+    parser.set_defaults(migrate=False)
     return parser.parse_args()
 
 

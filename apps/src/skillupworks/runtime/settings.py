@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from skillupworks.errors import ConfigurationError
 from skillupworks.runtime.validation import words_of
 
-__all__ = ["BrokerSettings", "DatabaseSettings", "Settings", "load"]
+__all__ = ["BrokerSettings", "DatabaseSettings", "RedisSettings", "Settings", "load"]
 
 MAX_PORT = 65535
 
@@ -56,6 +56,15 @@ class DatabaseSettings(Settings):
     mysql_user: str
     mysql_pass: SecretStr
     mysql_database: str
+
+
+class RedisSettings(Settings):
+    """How to reach Redis or Valkey."""
+
+    redis_host: str
+    redis_port: int = Field(default=6379, ge=1, le=MAX_PORT)
+    redis_user: str
+    redis_pass: SecretStr
 
 
 LoadedSettings = TypeVar("LoadedSettings", bound=Settings)
