@@ -80,3 +80,32 @@ def test_a_migration_needs_a_database_and_says_in_one_line_why_it_failed(service
     assert result.returncode == 1
     assert result.stderr.startswith("Error: Can't connect to MySQL server on '127.0.0.1'")
     assert len(result.stderr.splitlines()) == 1
+
+
+CART = {"REDIS_HOST": "10.0.0.4", "REDIS_USER": "cart", "REDIS_PASS": "s3cret"}
+
+
+def test_cart_accepts_a_valid_environment() -> None:
+    result = run("cart", "--check-config", **CART)
+
+    assert (0, "configuration ok\n", "") == (result.returncode, result.stdout, result.stderr)
+
+
+def test_cart_names_each_wrong_variable() -> None:
+    wrong = {"REDIS_PASS": "", "CATALOGUE_URL": "app1:8081", "CART_TTL_SECONDS": "0"}
+
+    result = run("cart", "--check-config", **CART | wrong)
+
+    assert result.returncode == os.EX_CONFIG
+    assert [line.partition(":")[0] for line in result.stderr.splitlines()] == [
+        "REDIS_PASS",
+        "CATALOGUE_URL",
+        "CART_TTL_SECONDS",
+    ]
+
+
+def test_a_service_without_a_schema_has_nothing_to_migrate() -> None:
+    result = run("cart", "--migrate", **CART)
+
+    assert result.returncode == 2  # argparse's
+    assert "unrecognized arguments: --migrate" in result.stderr

@@ -11,7 +11,7 @@ from skillupworks.errors import ConfigurationError
 from skillupworks.runtime.validation import path_of, words_of
 from skillupworks.shop.fields import Code, Text
 
-__all__ = ["Item", "ProductList", "load_products"]
+__all__ = ["Item", "Price", "ProductList", "load_products"]
 
 # so that the largest order (50 lines of 99) stays within what money.py allows
 Price = Annotated[int, Field(ge=1, le=10_000_000)]
