@@ -11,7 +11,16 @@ from tests.helpers.waiting import wait_until
 Entry = dict[str, Any]
 
 EMAIL_LINE = "📧 Confirmation email sent (simulated)"
-OURS = ("order-processor*", "payment", "rabbitmq-server", "mariadb", "mysqld")
+OURS = (
+    "order-processor*",
+    "payment",
+    "cart",
+    "redis-server",
+    "valkey",
+    "rabbitmq-server",
+    "mariadb",
+    "mysqld",
+)
 
 
 class Journal:

@@ -11,6 +11,7 @@ from tests.helpers.hosts import Platform
 from tests.helpers.waiting import wait_until
 
 READY_PORT = {
+    "cart": 8083,
     "payment": 8084,
     "shipping": 8085,
     "order-processor": 9101,
@@ -125,6 +126,11 @@ def order_processors(platform: Platform) -> list[Service]:
 def payments(platform: Platform) -> list[Service]:
     """Return the payment service of each host that has one."""
     return [Service(platform, host, "payment") for host in platform.group("payment")]
+
+
+def carts(platform: Platform) -> list[Service]:
+    """Return the cart service of each host that has one."""
+    return [Service(platform, host, "cart") for host in platform.group("cart")]
 
 
 def shippings(platform: Platform) -> list[Service]:

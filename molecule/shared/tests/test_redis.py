@@ -1,0 +1,182 @@
+"""Redis: it keeps what it is told, and lets nobody in who has no business there."""
+
+import re
+
+import pytest
+
+from tests.helpers.hosts import Platform
+from tests.helpers.redis import UNIT, Redis
+from tests.helpers.services import Service, carts
+from tests.helpers.waiting import wait_until
+
+MOST_EXPOSURE = 1.5
+
+ANSWERS = """
+import json, os, redis
+once = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+answers = []
+for user, password, *command in {attempts!r}:
+    client = redis.Redis(
+        host=os.environ["REDIS_HOST"], protocol=2, retry=once,
+        username=user and os.environ.get(user, user),
+        password=password and os.environ.get(password, password))
+    try:
+        client.execute_command(*command)
+        answers.append("let in")
+    except redis.exceptions.RedisError as error:
+        answers.append(type(error).__name__)
+print(json.dumps(answers))
+"""
+REFUSED = ("AuthenticationError", "NoPermissionError")
+# the names of variables stand for what they hold
+CART = ("REDIS_USER", "REDIS_PASS")
+
+
+@pytest.fixture(scope="module")
+def redis(platform: Platform) -> Redis:
+    """Return the Redis server."""
+    return Redis(platform)
+
+
+@pytest.fixture(scope="module")
+def cart(platform: Platform) -> Service:
+    """Return a service that may connect to it."""
+    return carts(platform)[0]
+
+
+def attempts(service: Service, *commands: tuple[str | None, ...]) -> list[str]:
+    """Try commands (account, password, words) from a service's host; return what is answered."""
+    answers: list[str] = service.python(ANSWERS.format(attempts=commands))
+    return answers
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("appendonly", "yes"),
+        ("appendfsync", "everysec"),
+        ("save", ""),
+        ("maxmemory", str(256 * 1024**2)),
+        ("maxmemory-policy", "noeviction"),
+        ("protected-mode", "yes"),
+    ],
+)
+def test_the_server_works_with_the_roles_setting(redis: Redis, setting: str, expected: str) -> None:
+    """Asked of the running server, not read from its file."""
+    answer = [*redis.ask(f"CONFIG GET {setting}"), ""]
+    assert answer[:2] == [setting, expected]
+
+
+def test_nobody_is_let_in_without_a_password_or_with_one_to_be_guessed(cart: Service) -> None:
+    """From a host that the firewall lets through."""
+    guesses = [
+        (None, None),
+        ("default", "default"),
+        ("default", "redis"),
+        ("default", "foobared"),
+        ("admin", "admin"),
+        ("admin", "Admin@123"),
+        ("cart", "cart"),
+        ("cart", "skillupworks@123"),
+        ("admin", "REDIS_PASS"),
+        ("default", "REDIS_PASS"),
+    ]
+    answers = attempts(cart, *[(*guess, "HGETALL", "cart:test") for guess in guesses])
+    assert set(answers) == {"AuthenticationError"}
+    assert attempts(cart, (*CART, "HGETALL", "cart:test")) == ["let in"]
+
+
+def test_the_cart_may_work_with_carts_and_read_sessions_and_nothing_else(cart: Service) -> None:
+    """Tried out with the service's own password; harmless if it could."""
+    allowed = ["HGETALL cart:test", "HGETALL session:test", "DEL cart:test", "PING"]
+    assert attempts(cart, *[(*CART, *words.split()) for words in allowed]) == ["let in"] * 4
+    denied = [
+        "HSET session:test owner somebody",
+        "DEL session:test",
+        "HGETALL other:test",
+        "DEL other:test",
+        "GET other:test",
+        "KEYS cart:*",
+        "SCAN 0",
+        "CONFIG GET appendonly",
+        "CONFIG SET maxmemory-policy noeviction",
+        "ACL WHOAMI",
+        "ACL LIST",
+        "CLIENT LIST",
+        "SCRIPT FLUSH",
+        "SWAPDB 14 15",
+        "REPLICAOF NO ONE",
+        "BGREWRITEAOF",
+        "LATENCY RESET",
+    ]
+    answers = attempts(cart, *[(*CART, *words.split()) for words in denied])
+    found = dict(zip(denied, answers, strict=True))
+    assert [words for words in denied if found[words] not in REFUSED] == []
+
+
+def test_a_script_may_no_more_than_its_account(cart: Service) -> None:
+    """A session cannot be written by way of Lua either."""
+    source = "return redis.call('HSET', KEYS[1], 'owner', 'somebody')"
+    answers = attempts(cart, (*CART, "EVAL", source, "1", "session:test"))
+    assert answers == ["NoPermissionError"]
+
+
+def test_there_is_no_account_beyond_those_of_the_services(redis: Redis) -> None:
+    """And nobody is let in without a password: `default` is off."""
+    accounts = [line.split() for line in redis.ask("ACL LIST")]
+    assert sorted(words[1] for words in accounts) == ["admin", "cart", "default"]
+    for words in accounts:
+        assert "nopass" not in words
+        assert words[2] == ("off" if words[1] == "default" else "on")
+
+
+def test_it_cannot_be_reached_from_hosts_that_do_not_need_it(platform: Platform) -> None:
+    """Neither from the broker's and the storefront's hosts, nor from here; the cart's reach it."""
+    address = platform.address(platform.only("redis"))
+    connect = f"timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/6379'"
+    needed = {*platform.group("cart"), platform.only("redis")}
+    reached = platform.each(platform.names, lambda name: platform[name].run(connect).rc == 0)
+    assert {name for name, ok in reached.items() if ok} == needed
+
+
+def test_its_files_hold_no_password_and_are_not_for_everybody(
+    platform: Platform, redis: Redis
+) -> None:
+    """Of each password there is the SHA-256."""
+    listing = redis.run("stat --format='%U:%G %a %n' /etc/redis/users.acl /etc/redis/redis.conf")
+    assert listing.splitlines() == [
+        "root:redis 640 /etc/redis/users.acl",
+        "redis:redis 640 /etc/redis/redis.conf",
+    ]
+    contents = redis.run("cat /etc/redis/*")
+    assert contents.count(" on #") == 2
+    assert not [name for name, text in platform.secrets.items() if text in contents]
+
+
+def test_it_cannot_change_its_own_settings(redis: Redis) -> None:
+    """Not even when its administrator asks for it: they are Ansible's."""
+    answer = redis.value("CONFIG REWRITE")
+    assert re.search("Read-only file system|Permission denied", answer)
+
+
+def test_its_exposure_is_low(redis: Redis) -> None:
+    """Systemd's own judge."""
+    judged = redis.run(f"systemd-analyze security --no-pager {UNIT} | tail --lines=1")
+    score = float(re.findall(r"exposure level for \S+: (\d+\.\d+)", judged)[0])
+    assert score <= MOST_EXPOSURE
+
+
+def test_it_starts_with_its_host_and_comes_back_whatever_ended_it(
+    platform: Platform, redis: Redis
+) -> None:
+    """However often: systemd does not give it up."""
+    assert platform[redis.host].service(UNIT).is_enabled
+    shown = redis.run(f"systemctl show {UNIT} --property=Restart,StartLimitIntervalUSec")
+    assert sorted(shown.splitlines()) == ["Restart=always", "StartLimitIntervalUSec=0"]
+    before = redis.run(f"systemctl show {UNIT} --property=MainPID")
+    redis.run(f"systemctl kill --signal=KILL {UNIT}")
+    wait_until(
+        "it has another process",
+        lambda: redis.run(f"systemctl show {UNIT} --property=MainPID") not in {before, "MainPID=0"},
+    )
+    redis.wait_until_it_answers()
