@@ -57,7 +57,7 @@ class StandInCatalogue:
 
     def stop(self) -> None:
         """Stop it if it runs."""
-        self._platform[HOST].run(f"systemctl stop {UNIT}")
+        self._platform[HOST].run(f"systemctl stop {UNIT}; rm -f {FILE}")
 
     def freeze(self) -> None:
         """Let it take connections and answer nothing."""
