@@ -12,7 +12,7 @@ import pytest
 from tests.helpers import ansible
 from tests.helpers.hosts import Platform
 from tests.helpers.parts import Parts
-from tests.helpers.services import Service
+from tests.helpers.services import Service, carts
 from tests.helpers.waiting import wait_until
 
 PASSWORDS = (
@@ -20,6 +20,8 @@ PASSWORDS = (
     "vault_rabbitmq_admin_password",
     "vault_mysql_order_processor_password",
     "vault_mysql_payment_password",
+    "vault_redis_admin_password",
+    "vault_redis_cart_password",
 )
 PLAYBOOKS = ("data", "broker", "shop")
 OTHER_PREFETCH = 3
@@ -154,6 +156,21 @@ def test_a_changed_password_is_applied_everywhere(rotated: Rotated, parts: Parts
         ):
             check = f"rabbitmqctl authenticate_user {user} 2>&1"
             assert answer in parts.platform.feed(host, check, f"{password}\n").splitlines()
+
+
+def test_a_changed_password_of_redis_is_applied_too(rotated: Rotated, platform: Platform) -> None:
+    """The cart works with the new one, and the old ones are refused."""
+    for service in carts(platform):
+        service.wait_until_ready()
+    host = platform.only("redis")
+    for user in ("admin", "cart"):
+        name = f"vault_redis_{user}_password"
+        for password, answer in (
+            (rotated.passwords[name], "OK"),
+            (platform.secrets[name], "WRONGPASS"),
+        ):
+            said = platform.feed(host, "redis-cli", f"AUTH {user} {password}\n")
+            assert said.split(maxsplit=1)[0] == answer
 
 
 def test_what_ansible_prints_has_no_secret(rotated: Rotated, platform: Platform) -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.helpers import ansible
 from tests.helpers.hosts import Platform
 from tests.helpers.redis import UNIT, Redis
 from tests.helpers.services import Service, carts
@@ -157,6 +158,15 @@ def test_it_cannot_change_its_own_settings(redis: Redis) -> None:
     """Not even when its administrator asks for it: they are Ansible's."""
     answer = redis.value("CONFIG REWRITE")
     assert re.search("Read-only file system|Permission denied", answer)
+
+
+def test_a_setting_that_it_would_not_start_with_is_refused_before_it_has_it(redis: Redis) -> None:
+    """The run says what is wrong; the file stays as it was, and the server goes on."""
+    look = f"sha256sum /etc/redis/redis.conf; systemctl show {UNIT} --property=InvocationID"
+    before = redis.run(look)
+    said = ansible.failure("data", f"--limit={redis.host}", variables={"redis_maxmemory": "lots"})
+    assert "argument must be a memory value" in said
+    assert redis.run(look) == before
 
 
 def test_its_exposure_is_low(redis: Redis) -> None:
