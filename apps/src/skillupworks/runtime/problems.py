@@ -43,10 +43,16 @@ class Problem(BaseModel):
     detail: str = Field(description="What is wrong with this request")
     instance: str = Field(description="The path of the request", examples=["/payments"])
     errors: list[FieldError] = Field(default_factory=list, description="The fields at fault")
+    code: str | None = Field(
+        default=None, description="One word for a program to go by", examples=["out_of_stock"]
+    )
 
 
 class ProblemError(Exception):
-    """Ends a request with a problem document; `errors` are (field, message) pairs."""
+    """Ends a request with a problem document; `errors` are (field, message) pairs.
+
+    `code` is one word for a program to go by, where the status alone does not tell what to do.
+    """
 
     def __init__(
         self,
@@ -54,12 +60,14 @@ class ProblemError(Exception):
         detail: str,
         *,
         errors: Sequence[tuple[str, str]] = (),
+        code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = [FieldError(field=field, message=message) for field, message in errors]
+        self.code = code
         self.headers = dict(headers or {})
 
 
@@ -124,9 +132,11 @@ def problem_response(request: Request, error: ProblemError) -> JSONResponse:
         detail=error.detail,
         instance=request.url.path,
         errors=error.errors,
+        code=error.code,
     )
+    absent = {name for name in ("errors", "code") if not getattr(error, name)}
     return JSONResponse(
-        problem.model_dump(exclude=None if error.errors else {"errors"}),
+        problem.model_dump(exclude=absent),
         status_code=error.status.value,
         media_type=MEDIA_TYPE,
         headers=error.headers,

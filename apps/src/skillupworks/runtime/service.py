@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import FrameType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import structlog
 from prometheus_client import disable_created_metrics
@@ -46,8 +46,9 @@ class Service(Generic[ServiceSettings]):
     settings: type[ServiceSettings]
     check: Callable[[ServiceSettings], None]
     serve: Callable[[ServiceSettings], None]
-    database: type[DatabaseSettings] = DatabaseSettings
-    migrate: Callable[[DatabaseSettings], str] | None = None
+    database: type[Settings] = DatabaseSettings
+    # takes what `database` says
+    migrate: Callable[[Any], str] | None = None
 
 
 def run(service: Service[ServiceSettings]) -> int:

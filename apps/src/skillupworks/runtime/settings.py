@@ -1,17 +1,32 @@
 """Settings from the environment, read once, with every error reported by its variable's name."""
 
 import os
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from skillupworks.errors import ConfigurationError
 from skillupworks.runtime.validation import words_of
 
-__all__ = ["BrokerSettings", "DatabaseSettings", "RedisSettings", "Settings", "load"]
+__all__ = [
+    "BrokerSettings",
+    "DatabaseSettings",
+    "MongoSettings",
+    "RedisSettings",
+    "Settings",
+    "load",
+]
 
 MAX_PORT = 65535
 
@@ -65,6 +80,24 @@ class RedisSettings(Settings):
     redis_port: int = Field(default=6379, ge=1, le=MAX_PORT)
     redis_user: str
     redis_pass: SecretStr
+
+
+class MongoSettings(Settings):
+    """How to reach MongoDB; without a user nobody logs in, for an engine that has no accounts."""
+
+    mongodb_host: str
+    mongodb_port: int = Field(default=27017, ge=1, le=MAX_PORT)
+    mongodb_user: str = ""
+    mongodb_pass: SecretStr = SecretStr("")
+    mongodb_database: str
+
+    @model_validator(mode="after")
+    def _has_both_or_neither(self) -> Self:
+        if self.mongodb_user and not self.mongodb_pass.get_secret_value():
+            raise ConfigurationError("MONGODB_PASS: is required with MONGODB_USER")
+        if self.mongodb_pass.get_secret_value() and not self.mongodb_user:
+            raise ConfigurationError("MONGODB_USER: is required with MONGODB_PASS")
+        return self
 
 
 LoadedSettings = TypeVar("LoadedSettings", bound=Settings)

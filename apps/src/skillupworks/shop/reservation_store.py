@@ -1,0 +1,174 @@
+"""Reservations in MongoDB, and what they hold of the stock: each step is one document, or nothing.
+
+A reservation is a document of its own: `state`, its attempt's `token`, `skus` and `quantities`.
+What it holds of a product stands in that product: taking is one conditional update that lowers
+`stock` and writes `holds.<token>`, so there is no moment at which one is done and the other not;
+giving back is one that needs the hold to be there, and so has its effect once, whoever tries it
+and how often. Holds are fields by their token and no list: of a list of documents not every
+engine takes out the right one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from skillupworks.runtime.mongo import Document, DuplicateKeyError, MongoDatabase
+from skillupworks.shop.catalogue_store import PRODUCTS
+
+__all__ = ["RESERVATIONS", "Hold", "MongoReservationStore", "Reservation", "State"]
+
+RESERVATIONS = "reservations"
+
+
+class State(StrEnum):
+    """How far a reservation is."""
+
+    PENDING = "pending"  # it is being taken, product by product
+    HELD = "held"  # all of it is taken
+    COMMITTED = "committed"  # it is sold, for good
+    RELEASED = "released"  # it was given back, for good
+    REFUSED = "refused"  # there was not enough; it may be tried again
+    EXPIRED = "expired"  # nobody committed it in time; it may be tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What somebody wants to buy; `lines` are quantities by sku, in the order of the skus."""
+
+    order_id: str
+    token: str
+    state: State
+    lines: Mapping[str, int]
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a product says of a reservation's attempt."""
+
+    sku: str
+    token: str
+    order_id: str
+    quantity: int
+
+
+class MongoReservationStore:
+    """The ReservationStore of reservations.py; thread-safe. Raises StoreUnavailableError."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._database = database
+
+    def find(self, order_id: str) -> Reservation | None:
+        """Return a reservation, or None."""
+        with self._database.collection(RESERVATIONS) as reservations:
+            found = reservations.find_one({"_id": order_id})
+        return _reservation(found) if found else None
+
+    def begin(self, reservation: Reservation, now: int) -> bool:
+        """Write a new reservation; False when there is one of this order."""
+        with self._database.collection(RESERVATIONS) as reservations:
+            try:
+                reservations.insert_one(_document(reservation, now))
+            except DuplicateKeyError:
+                return False
+        return True
+
+    def replace(self, found: Reservation, by: Reservation, now: int) -> bool:
+        """Write another attempt or state; False when it is no longer as it was found."""
+        condition = {"_id": found.order_id, "token": found.token, "state": found.state.value}
+        with self._database.collection(RESERVATIONS) as reservations:
+            return reservations.replace_one(condition, _document(by, now)).matched_count == 1
+
+    def take(self, sku: str, hold: Hold, until: int) -> bool:
+        """Hold some of a product; False when there are not so many, or it is not sold."""
+        with self._database.collection(PRODUCTS) as products:
+            result = products.update_one(
+                {"_id": sku, "retired": False, "stock": {"$gte": hold.quantity}},
+                {
+                    "$inc": {"stock": -hold.quantity},
+                    "$set": {
+                        f"holds.{hold.token}": {
+                            "order": hold.order_id,
+                            "quantity": hold.quantity,
+                            "until": until,
+                        }
+                    },
+                },
+            )
+        return result.matched_count == 1
+
+    def give_back(self, sku: str, token: str, quantity: int) -> bool:
+        """Return what an attempt holds of a product, if it does."""
+        return self._drop(sku, token, {"$inc": {"stock": quantity}})
+
+    def settle(self, sku: str, token: str) -> bool:
+        """Forget that an attempt holds some of a product: it is sold."""
+        return self._drop(sku, token, {})
+
+    def stock(self, sku: str) -> int | None:
+        """Return how many of a product can be reserved; None when it is not sold."""
+        with self._database.collection(PRODUCTS) as products:
+            found = products.find_one({"_id": sku, "retired": False}, {"stock": 1})
+        return int(found["stock"]) if found else None
+
+    def overdue(self, now: int, limit: int) -> list[Reservation]:
+        """Return some of the reservations whose time is over."""
+        states = [State.PENDING.value, State.HELD.value]
+        condition = {"state": {"$in": states}, "expires_at": {"$lte": now}}
+        with self._database.collection(RESERVATIONS) as reservations:
+            return [_reservation(found) for found in reservations.find(condition).limit(limit)]
+
+    def old_holds(self, now: int) -> list[Hold]:
+        """Return the holds that should be gone by now: a process ended before it had dropped them.
+
+        All products are looked through: an engine may have no index for fields of any name.
+        """
+        with self._database.collection(PRODUCTS) as products:
+            found = list(products.find({}, {"holds": 1}))
+        return [hold for document in found for hold in _old_holds(document, now)]
+
+    def forget(self, before: int) -> int:
+        """Delete the reservations that ended before a time; return how many it were."""
+        ended = [State.COMMITTED, State.RELEASED, State.REFUSED, State.EXPIRED]
+        condition = {
+            "state": {"$in": [state.value for state in ended]},
+            "changed_at": {"$lt": before},
+        }
+        with self._database.collection(RESERVATIONS) as reservations:
+            return reservations.delete_many(condition).deleted_count
+
+    def _drop(self, sku: str, token: str, change: Document) -> bool:
+        field = f"holds.{token}"
+        with self._database.collection(PRODUCTS) as products:
+            result = products.update_one(
+                {"_id": sku, field: {"$exists": True}}, {**change, "$unset": {field: ""}}
+            )
+        return result.matched_count == 1
+
+
+def _old_holds(document: Document, now: int) -> Iterator[Hold]:
+    for token, hold in document["holds"].items():
+        if hold["until"] <= now:
+            yield Hold(document["_id"], token, hold["order"], hold["quantity"])
+
+
+def _document(reservation: Reservation, now: int) -> Document:
+    return {
+        "_id": reservation.order_id,
+        "token": reservation.token,
+        "state": reservation.state.value,
+        "skus": list(reservation.lines.keys()),
+        "quantities": list(reservation.lines.values()),
+        "expires_at": reservation.expires_at,
+        "changed_at": now,
+    }
+
+
+def _reservation(document: Document) -> Reservation:
+    return Reservation(
+        order_id=document["_id"],
+        token=document["token"],
+        state=State(document["state"]),
+        lines=dict(zip(document["skus"], document["quantities"], strict=True)),
+        expires_at=document["expires_at"],
+    )
