@@ -9,7 +9,6 @@ from skillupworks.shop.catalogue_search import Query, search_text, sort_key
 from skillupworks.shop.catalogue_store import Category, Page, Product
 from skillupworks.shop.reservation_store import Hold, Reservation, State
 
-
 Result = TypeVar("Result")
 
 

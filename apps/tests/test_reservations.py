@@ -265,16 +265,14 @@ def test_wherever_a_reservation_ends_repeating_it_holds_it_once(
     assert store.stocks == {"Git": 9, "Linux": 8, "Shell": 10}
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("point", [(step, when) for step in STEPS for when in ("before", "after")])
 @pytest.mark.parametrize("action", ["reserve", "refuse", "commit", "release"])
 def test_wherever_a_process_ends_the_sweep_puts_it_in_order(
     store: MemoryReservations,
     reservations: Reservations,
     clock: Clock,
     action: str,
-    step: int,
-    when: str,
+    point: tuple[int, str],
 ) -> None:
     if action in {"commit", "release"}:
         reservations.reserve("ORD-1", LINES)
@@ -284,7 +282,7 @@ def test_wherever_a_process_ends_the_sweep_puts_it_in_order(
         "commit": lambda: reservations.commit("ORD-1"),
         "release": lambda: reservations.release("ORD-1"),
     }
-    end_at(store, step, when, EndedError)
+    end_at(store, *point, EndedError)
     with suppress(EndedError, ShortageError):
         actions[action]()
     go_on(store)
