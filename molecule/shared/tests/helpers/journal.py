@@ -15,9 +15,12 @@ OURS = (
     "order-processor*",
     "payment",
     "cart",
+    "catalogue",
     "redis-server",
     "valkey",
     "rabbitmq-server",
+    "mongod",
+    "nx-27017",
     "mariadb",
     "mysqld",
 )

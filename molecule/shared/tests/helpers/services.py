@@ -11,6 +11,7 @@ from tests.helpers.hosts import Platform
 from tests.helpers.waiting import wait_until
 
 READY_PORT = {
+    "catalogue": 8081,
     "cart": 8083,
     "payment": 8084,
     "shipping": 8085,
@@ -131,6 +132,11 @@ def payments(platform: Platform) -> list[Service]:
 def carts(platform: Platform) -> list[Service]:
     """Return the cart service of each host that has one."""
     return [Service(platform, host, "cart") for host in platform.group("cart")]
+
+
+def catalogues(platform: Platform) -> list[Service]:
+    """Return the catalogue service of each host that has one."""
+    return [Service(platform, host, "catalogue") for host in platform.group("catalogue")]
 
 
 def shippings(platform: Platform) -> list[Service]:

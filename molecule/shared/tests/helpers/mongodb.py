@@ -1,0 +1,87 @@
+"""The document store as an administrator uses it: scripts on its own host, in the role's Python."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.helpers.hosts import Platform
+from tests.helpers.waiting import wait_until
+
+UNIT = "nx-27017"
+PYTHON = "sh -c 'exec /opt/mongodb-tools/*/venv/bin/python -'"
+DATA = "/var/lib/nx-27017"
+
+CONNECT = """
+import json
+from pymongo import MongoClient
+client = MongoClient("127.0.0.1", 27017, directConnection=True, retryWrites=False,
+                     w="majority", journal=True, serverSelectionTimeoutMS=2000)
+db = client.catalogue
+"""
+
+
+class MongoDb:
+    """The server of the lab, which has no accounts."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self.host = platform.only("mongodb")
+
+    def ask(self, expression: str) -> Any:
+        """Return the value of a Python expression about `db`, the catalogue's database."""
+        script = f"{CONNECT}print(json.dumps({expression}))\n"
+        answer = self._platform.feed(self.host, PYTHON, script)
+        assert answer, f"no answer to {expression}"
+        return json.loads(answer)
+
+    def stock(self, sku: str) -> int:
+        """Return how many of a product can be reserved."""
+        return int(self.ask(f"db.products.find_one({{'_id': {sku!r}}})['stock']"))
+
+    def holds(self, sku: str) -> int:
+        """Return how many reservations hold some of a product."""
+        return int(self.ask(f"len(db.products.find_one({{'_id': {sku!r}}})['holds'])"))
+
+    @contextmanager
+    def product(self, stock: int) -> Iterator[str]:
+        """Let there be another product with so many on stock; return its sku."""
+        sku = f"Test-{uuid.uuid4().hex[:8]}"
+        content = {
+            "_id": sku,
+            "name": sku,
+            "category": "test",
+            "summary": "A test.",
+            "description": "A test.",
+            "price": 100,
+            "weight_grams": 1,
+            "level": "beginner",
+            "hours": 1,
+            "picture": "x.svg",
+            "tags": ["test"],
+            "search": sku.lower(),
+            "sort_key": f"{sku.lower()}\t{sku}",
+            "stock": stock,
+            "delivered": stock,
+            "holds": {},
+            "retired": False,
+            "digest": "",
+        }
+        self.ask(f"bool(db.products.insert_one({content!r}))")
+        try:
+            yield sku
+        finally:
+            self.ask(f"db.products.delete_one({{'_id': {sku!r}}}).deleted_count")
+
+    def run(self, command: str) -> str:
+        """Run a command on the server's host."""
+        return self._platform.run(self.host, command)
+
+    def wait_until_it_answers(self) -> None:
+        """Return when it answers."""
+        ping = f"{CONNECT}print(client.admin.command('ping')['ok'])\n"
+        wait_until(
+            "the document store answers",
+            lambda: self._platform.feed(self.host, PYTHON, ping).startswith("1"),
+        )
