@@ -62,7 +62,7 @@ class MongoDatabase:
             directConnection=True,
             connect=False,
             maxPoolSize=size,
-            waitQueueTimeoutMS=CONNECT_SECONDS * 1000,
+            waitQueueTimeoutMS=REPLY_SECONDS * 1000,
             connectTimeoutMS=CONNECT_SECONDS * 1000,
             serverSelectionTimeoutMS=CONNECT_SECONDS * 1000,
             socketTimeoutMS=REPLY_SECONDS * 1000,
