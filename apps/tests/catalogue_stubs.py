@@ -7,7 +7,7 @@ from typing import TypeVar
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.shop.catalogue_search import Query, search_text, sort_key
 from skillupworks.shop.catalogue_store import Category, Page, Product
-from skillupworks.shop.reservation_store import Hold, Reservation, State
+from skillupworks.shop.reservation_model import Hold, Reservation, State
 
 Result = TypeVar("Result")
 

@@ -9,14 +9,13 @@ from prometheus_client import CollectorRegistry
 
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.runtime.problems import ProblemError
-from skillupworks.shop.reservation_store import State
+from skillupworks.shop.reservation_model import ShortageError, State
 from skillupworks.shop.reservation_sweeper import ReservationSweeper
 from skillupworks.shop.reservations import (
     KEEP_SECONDS,
     LEASE_SECONDS,
     ReservationMetrics,
     Reservations,
-    ShortageError,
 )
 
 from .catalogue_stubs import Clock, MemoryReservations

@@ -10,19 +10,14 @@ from prometheus_client import CollectorRegistry
 from pydantic import AfterValidator, BaseModel
 
 from skillupworks.runtime.health import Readiness
-from skillupworks.runtime.http_app import add_facts, create_http_app
+from skillupworks.runtime.http_app import create_http_app
 from skillupworks.runtime.problems import ProblemError, responses
-from skillupworks.shop.catalogue_model import (
-    CategoriesAnswer,
-    ProductAnswer,
-    ProductsAnswer,
-    ReservationAnswer,
-    ReservationRequest,
-)
+from skillupworks.shop.catalogue_model import CategoriesAnswer, ProductAnswer, ProductsAnswer
 from skillupworks.shop.catalogue_search import Query, fold, read_cursor
 from skillupworks.shop.catalogue_store import Category, Page, Product
 from skillupworks.shop.fields import CONTROL
-from skillupworks.shop.reservations import Reservations, ShortageError
+from skillupworks.shop.reservation_api import add_reservation_routes
+from skillupworks.shop.reservations import Reservations
 
 __all__ = ["ProductStore", "create_app"]
 
@@ -32,16 +27,6 @@ MAX_WORDS = 10
 
 READ_PROBLEMS = responses(HTTPStatus.SERVICE_UNAVAILABLE)
 PRODUCT_PROBLEMS = READ_PROBLEMS | responses(HTTPStatus.NOT_FOUND)
-RESERVATION_PROBLEMS = PRODUCT_PROBLEMS | responses(HTTPStatus.CONFLICT)
-BODY_PROBLEMS = (
-    READ_PROBLEMS
-    | responses(HTTPStatus.CONFLICT)
-    | responses(
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    )
-)
 
 
 class ProductStore(Protocol):
@@ -86,9 +71,6 @@ Cursor = Annotated[
     AfterValidator(lambda cursor: read_cursor(cursor) if cursor else ""),
 ]
 Sku = Annotated[str, Path(examples=["Linux"])]
-OrderId = Annotated[
-    str, Path(alias="orderId", pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["ORD-1702554000123456"])
-]
 
 
 def create_app(
@@ -148,44 +130,7 @@ def create_app(
         """Return all categories."""
         return _cacheable(request, CategoriesAnswer.of(products.categories()), cache_seconds)
 
-    @app.put("/reservations/{orderId}", summary="Reserve stock", responses=BODY_PROBLEMS)
-    def reserve(request: Request, order_id: OrderId, body: ReservationRequest) -> ReservationAnswer:
-        """Hold all that an order needs, or nothing (409, `out_of_stock`).
-
-        It may be repeated: the answer is the same, and nothing is held twice.
-        """
-        add_facts(request, order_id=order_id, outcome="refused")
-        try:
-            answer = ReservationAnswer.of(reservations.reserve(order_id, body.lines))
-        except ShortageError as error:
-            raise _refusal(body, error) from error
-        add_facts(request, order_id=order_id, outcome=answer.state)
-        return answer
-
-    @app.post(
-        "/reservations/{orderId}/commit",
-        summary="Sell what is reserved",
-        responses=RESERVATION_PROBLEMS,
-    )
-    def commit(request: Request, order_id: OrderId) -> ReservationAnswer:
-        """Take what is held out of the stock for good; it may be repeated."""
-        add_facts(request, order_id=order_id, outcome="refused")
-        answer = ReservationAnswer.of(reservations.commit(order_id))
-        add_facts(request, order_id=order_id, outcome=answer.state)
-        return answer
-
-    @app.delete(
-        "/reservations/{orderId}",
-        summary="Give back what is reserved",
-        status_code=HTTPStatus.NO_CONTENT,
-        responses=READ_PROBLEMS | responses(HTTPStatus.CONFLICT),
-    )
-    def release(request: Request, order_id: OrderId) -> None:
-        """Give back what is held; it may be repeated, and come before what it ends."""
-        add_facts(request, order_id=order_id, outcome="refused")
-        reservations.release(order_id)
-        add_facts(request, order_id=order_id, outcome="released")
-
+    add_reservation_routes(app, reservations)
     return app
 
 
@@ -203,20 +148,3 @@ def _cacheable(request: Request, answer: BaseModel, seconds: int) -> Response:
 
 def _if_none_match(request: Request) -> str:
     return ",".join(request.headers.getlist("if-none-match"))
-
-
-def _refusal(body: ReservationRequest, error: ShortageError) -> ProblemError:
-    place = f"items[{body.place(error.sku)}]"
-    if error.left is None:
-        message = f"there is no product {error.sku!r}"
-        return ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"{place}.sku: {message}",
-            errors=[(f"{place}.sku", message)],
-        )
-    return ProblemError(
-        HTTPStatus.CONFLICT,
-        f"{place}.quantity: {error}",
-        errors=[(f"{place}.quantity", str(error))],
-        code="out_of_stock",
-    )

@@ -1,41 +1,33 @@
-"""What the catalogue takes and answers over HTTP."""
+"""What the catalogue answers over HTTP."""
 
-from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from skillupworks.shop.catalogue_search import to_cursor
 from skillupworks.shop.catalogue_store import Category, Page, Product
-from skillupworks.shop.fields import Code
 from skillupworks.shop.money import CURRENCY, to_rupees
-from skillupworks.shop.payment_model import MAX_ITEMS, MAX_QUANTITY
-from skillupworks.shop.reservation_store import Reservation
 
-__all__ = [
-    "CategoriesAnswer",
-    "ProductAnswer",
-    "ProductsAnswer",
-    "ReservationAnswer",
-    "ReservationRequest",
-]
+__all__ = ["CategoriesAnswer", "HttpModel", "ProductAnswer", "ProductsAnswer"]
 
 
-class _HttpModel(BaseModel):
+class HttpModel(BaseModel):
+    """What all requests and answers have in common."""
+
     model_config = ConfigDict(
         strict=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
     )
 
 
-class CategoryAnswer(_HttpModel):
+class CategoryAnswer(HttpModel):
     """A category."""
 
     slug: str = Field(examples=["systems"])
     title: str = Field(examples=["Linux and Systems"])
 
 
-class CategoriesAnswer(_HttpModel):
+class CategoriesAnswer(HttpModel):
     """All categories."""
 
     categories: list[CategoryAnswer]
@@ -46,7 +38,7 @@ class CategoriesAnswer(_HttpModel):
         return cls(categories=[CategoryAnswer(slug=each.slug, title=each.title) for each in found])
 
 
-class ProductSummary(_HttpModel):
+class ProductSummary(HttpModel):
     """A product as lists have it."""
 
     sku: str = Field(examples=["Linux"])
@@ -92,7 +84,7 @@ class ProductAnswer(ProductSummary):
     description: str = Field(description="Paragraphs with an empty line between them")
 
 
-class ProductsAnswer(_HttpModel):
+class ProductsAnswer(HttpModel):
     """A page of products by name."""
 
     products: list[ProductSummary]
@@ -104,58 +96,4 @@ class ProductsAnswer(_HttpModel):
         return cls(
             products=[ProductSummary.of(product) for product in page.products],
             next=None if page.last is None else to_cursor(page.last),
-        )
-
-
-class ItemRequest(_HttpModel):
-    """So many of a product."""
-
-    sku: Annotated[Code, Field(examples=["Linux"])]
-    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY, examples=[2])]
-
-
-class ReservationRequest(_HttpModel):
-    """What an order needs. The same product twice is one line with the sum of both."""
-
-    items: Annotated[list[ItemRequest], Field(min_length=1, max_length=MAX_ITEMS)]
-
-    @property
-    def lines(self) -> dict[str, int]:
-        """The quantity of each product."""
-        lines: dict[str, int] = {}
-        for item in self.items:
-            lines[item.sku] = lines.get(item.sku, 0) + item.quantity
-        return lines
-
-    def place(self, sku: str) -> int:
-        """Return where a product stands first."""
-        return [item.sku for item in self.items].index(sku)
-
-
-class ReservedItem(_HttpModel):
-    """So many of a product."""
-
-    sku: str
-    quantity: int
-
-
-class ReservationAnswer(_HttpModel):
-    """A reservation."""
-
-    order_id: str = Field(examples=["ORD-1702554000123456"])
-    state: str = Field(examples=["held"], description="`held` or `committed`")
-    items: list[ReservedItem]
-    expires_at: str = Field(
-        examples=["2026-01-01T12:15:00Z"], description="When it is given back unless committed"
-    )
-
-    @classmethod
-    def of(cls, found: Reservation) -> Self:
-        """Return the answer for a reservation."""
-        expires_at = datetime.fromtimestamp(found.expires_at, UTC)
-        return cls(
-            order_id=found.order_id,
-            state=found.state.value,
-            items=[ReservedItem(sku=sku, quantity=count) for sku, count in found.lines.items()],
-            expires_at=expires_at.isoformat().replace("+00:00", "Z"),
         )

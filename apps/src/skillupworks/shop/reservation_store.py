@@ -8,52 +8,19 @@ and how often. Holds are fields by their token and no list: of a list of documen
 engine takes out the right one.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
 
 from skillupworks.runtime.mongo import Document, DuplicateKeyError, MongoDatabase
 from skillupworks.shop.catalogue_store import PRODUCTS
+from skillupworks.shop.reservation_model import Hold, Reservation, State
 
-__all__ = ["RESERVATIONS", "Hold", "MongoReservationStore", "Reservation", "State"]
+__all__ = ["RESERVATIONS", "MongoReservationStore"]
 
 RESERVATIONS = "reservations"
 
 
-class State(StrEnum):
-    """How far a reservation is."""
-
-    PENDING = "pending"  # it is being taken, product by product
-    HELD = "held"  # all of it is taken
-    COMMITTED = "committed"  # it is sold, for good
-    RELEASED = "released"  # it was given back, for good
-    REFUSED = "refused"  # there was not enough; it may be tried again
-    EXPIRED = "expired"  # nobody committed it in time; it may be tried again
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """What somebody wants to buy; `lines` are quantities by sku, in the order of the skus."""
-
-    order_id: str
-    token: str
-    state: State
-    lines: Mapping[str, int]
-    expires_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """What a product says of a reservation's attempt."""
-
-    sku: str
-    token: str
-    order_id: str
-    quantity: int
-
-
 class MongoReservationStore:
-    """The ReservationStore of reservations.py; thread-safe. Raises StoreUnavailableError."""
+    """The ReservationStore of reservation_model.py; thread-safe. Raises StoreUnavailableError."""
 
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database

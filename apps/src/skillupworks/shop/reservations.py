@@ -32,22 +32,21 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Protocol
 from uuid import uuid4
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from skillupworks.runtime.problems import ProblemError, come_back
-from skillupworks.shop.reservation_store import Hold, Reservation, State
+from skillupworks.shop.reservation_model import (
+    Hold,
+    Reservation,
+    ReservationStore,
+    ShortageError,
+    State,
+)
 
-__all__ = [
-    "LEASE_SECONDS",
-    "ReservationMetrics",
-    "ReservationStore",
-    "Reservations",
-    "ShortageError",
-]
+__all__ = ["LEASE_SECONDS", "ReservationMetrics", "Reservations"]
 
 log = structlog.get_logger()
 
@@ -62,49 +61,6 @@ ATTEMPTS = 10
 KEEP_SECONDS = 7 * 24 * 60 * 60
 # reservations that one sweep ends; the next one comes soon
 SWEEP_LIMIT = 500
-
-
-class ShortageError(Exception):
-    """There are not so many of a product; `left` is None when it is not sold at all."""
-
-    def __init__(self, sku: str, wanted: int, left: int | None) -> None:
-        super().__init__(f"{wanted} of {sku} are not to be had, {left or 0} are left")
-        self.sku = sku
-        self.left = left
-
-
-class ReservationStore(Protocol):
-    """What is needed of the store; every method may raise StoreUnavailableError."""
-
-    def find(self, order_id: str) -> Reservation | None:
-        """Return a reservation, or None."""
-
-    def begin(self, reservation: Reservation, now: int) -> bool:
-        """Write a new reservation; False when there is one of this order."""
-
-    def replace(self, found: Reservation, by: Reservation, now: int) -> bool:
-        """Write another attempt or state; False when it is no longer as it was found."""
-
-    def take(self, sku: str, hold: Hold, until: int) -> bool:
-        """Hold some of a product; False when there are not so many, or it is not sold."""
-
-    def give_back(self, sku: str, token: str, quantity: int) -> bool:
-        """Return what an attempt holds of a product, if it does."""
-
-    def settle(self, sku: str, token: str) -> bool:
-        """Forget that an attempt holds some of a product: it is sold."""
-
-    def stock(self, sku: str) -> int | None:
-        """Return how many of a product can be reserved; None when it is not sold."""
-
-    def overdue(self, now: int, limit: int) -> list[Reservation]:
-        """Return some of the reservations whose time is over."""
-
-    def old_holds(self, now: int) -> list[Hold]:
-        """Return the holds that should be gone by now."""
-
-    def forget(self, before: int) -> int:
-        """Delete the reservations that ended before a time; return how many it were."""
 
 
 class ReservationMetrics:

@@ -1,0 +1,148 @@
+"""The HTTP interface of reservations, a part of the catalogue's."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Annotated, Self
+
+from fastapi import FastAPI, Path, Request
+from pydantic import Field
+
+from skillupworks.runtime.http_app import add_facts
+from skillupworks.runtime.problems import ProblemError, responses
+from skillupworks.shop.catalogue_model import HttpModel
+from skillupworks.shop.fields import Code
+from skillupworks.shop.payment_model import MAX_ITEMS, MAX_QUANTITY
+from skillupworks.shop.reservation_model import Reservation, ShortageError
+from skillupworks.shop.reservations import Reservations
+
+__all__ = ["add_reservation_routes"]
+
+PROBLEMS = responses(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
+COMMIT_PROBLEMS = PROBLEMS | responses(HTTPStatus.NOT_FOUND)
+BODY_PROBLEMS = PROBLEMS | responses(
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+
+# the linter does not see its alias, hence three times FAST003
+OrderId = Annotated[
+    str, Path(alias="orderId", pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["ORD-1702554000123456"])
+]
+
+
+class ItemRequest(HttpModel):
+    """So many of a product."""
+
+    sku: Annotated[Code, Field(examples=["Linux"])]
+    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY, examples=[2])]
+
+
+class ReservationRequest(HttpModel):
+    """What an order needs. The same product twice is one line with the sum of both."""
+
+    items: Annotated[list[ItemRequest], Field(min_length=1, max_length=MAX_ITEMS)]
+
+    @property
+    def lines(self) -> dict[str, int]:
+        """The quantity of each product."""
+        lines: dict[str, int] = {}
+        for item in self.items:
+            lines[item.sku] = lines.get(item.sku, 0) + item.quantity
+        return lines
+
+    def place(self, sku: str) -> int:
+        """Return where a product stands first."""
+        return [item.sku for item in self.items].index(sku)
+
+
+class ReservedItem(HttpModel):
+    """So many of a product."""
+
+    sku: str
+    quantity: int
+
+
+class ReservationAnswer(HttpModel):
+    """A reservation."""
+
+    order_id: str = Field(examples=["ORD-1702554000123456"])
+    state: str = Field(examples=["held"], description="`held` or `committed`")
+    items: list[ReservedItem]
+    expires_at: str = Field(
+        examples=["2026-01-01T12:15:00Z"], description="When it is given back unless committed"
+    )
+
+    @classmethod
+    def of(cls, found: Reservation) -> Self:
+        """Return the answer for a reservation."""
+        expires_at = datetime.fromtimestamp(found.expires_at, UTC)
+        return cls(
+            order_id=found.order_id,
+            state=found.state.value,
+            items=[ReservedItem(sku=sku, quantity=count) for sku, count in found.lines.items()],
+            expires_at=expires_at.isoformat().replace("+00:00", "Z"),
+        )
+
+
+def add_reservation_routes(app: FastAPI, reservations: Reservations) -> None:
+    """Let stock be reserved, sold and given back."""
+
+    @app.put(
+        "/reservations/{orderId}",  # noqa: FAST003
+        summary="Reserve stock",
+        responses=BODY_PROBLEMS,
+    )
+    def reserve(request: Request, order_id: OrderId, body: ReservationRequest) -> ReservationAnswer:
+        """Hold all that an order needs, or nothing (409, `out_of_stock`).
+
+        It may be repeated: the answer is the same, and nothing is held twice.
+        """
+        add_facts(request, order_id=order_id, outcome="refused")
+        try:
+            answer = ReservationAnswer.of(reservations.reserve(order_id, body.lines))
+        except ShortageError as error:
+            raise _refusal(body, error) from error
+        add_facts(request, order_id=order_id, outcome=answer.state)
+        return answer
+
+    @app.post(
+        "/reservations/{orderId}/commit",  # noqa: FAST003
+        summary="Sell what is reserved",
+        responses=COMMIT_PROBLEMS,
+    )
+    def commit(request: Request, order_id: OrderId) -> ReservationAnswer:
+        """Take what is held out of the stock for good; it may be repeated."""
+        add_facts(request, order_id=order_id, outcome="refused")
+        answer = ReservationAnswer.of(reservations.commit(order_id))
+        add_facts(request, order_id=order_id, outcome=answer.state)
+        return answer
+
+    @app.delete(
+        "/reservations/{orderId}",  # noqa: FAST003
+        summary="Give back what is reserved",
+        status_code=HTTPStatus.NO_CONTENT,
+        responses=PROBLEMS,
+    )
+    def release(request: Request, order_id: OrderId) -> None:
+        """Give back what is held; it may be repeated, and come before what it ends."""
+        add_facts(request, order_id=order_id, outcome="refused")
+        reservations.release(order_id)
+        add_facts(request, order_id=order_id, outcome="released")
+
+
+def _refusal(body: ReservationRequest, error: ShortageError) -> ProblemError:
+    place = f"items[{body.place(error.sku)}]"
+    if error.left is None:
+        message = f"there is no product {error.sku!r}"
+        return ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"{place}.sku: {message}",
+            errors=[(f"{place}.sku", message)],
+        )
+    return ProblemError(
+        HTTPStatus.CONFLICT,
+        f"{place}.quantity: {error}",
+        errors=[(f"{place}.quantity", str(error))],
+        code="out_of_stock",
+    )
