@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from skillupworks.runtime.health import Readiness
 from skillupworks.shop.cart_api import create_app
 from skillupworks.shop.carts import CartMetrics, Carts
+from skillupworks.shop.sessions import GUEST_COOKIE, SESSION_COOKIE
 
 from .cart_stubs import MemoryCarts, MemoryCatalogue, MemorySessions
 
@@ -269,6 +270,54 @@ def test_a_guests_cart_is_taken_over_once(client: TestClient, store: MemoryCarts
         }
 
 
+def browser(client: TestClient, **cookies: str) -> TestClient:
+    """Make a browser on the shop's own page of a client."""
+    del client.headers["Authorization"]
+    client.headers["X-Requested-With"] = "shop"
+    client.cookies.update(cookies)
+    return client
+
+
+def test_a_browser_is_known_by_its_cookie(client: TestClient) -> None:
+    browser(client, **{SESSION_COOKIE: "token-alice", GUEST_COOKIE: "token-guest-1"})
+
+    assert add(client).status_code == 200
+    assert client.get("/carts/alice").json()["items"][0]["quantity"] == 1
+    assert client.get("/carts/guest-1").status_code == 404
+
+
+def test_a_guests_browser_is_known_by_the_guests_cookie(client: TestClient) -> None:
+    browser(client, **{GUEST_COOKIE: "token-guest-1"})
+
+    assert client.post("/carts/guest-1/items", json=ITEM).status_code == 200
+
+
+def test_a_browser_takes_the_guests_cart_over_by_its_cookies(
+    client: TestClient, store: MemoryCarts
+) -> None:
+    store.carts = {"guest-1": {"Linux": 2}}
+    browser(client, **{SESSION_COOKIE: "token-alice", GUEST_COOKIE: "token-guest-1"})
+
+    assert client.post("/carts/alice/merge", json={}).status_code == 200
+    assert store.carts == {"alice": {"Linux": 2}}
+
+
+def test_what_another_site_makes_a_browser_send_changes_nothing(
+    client: TestClient, store: MemoryCarts
+) -> None:
+    store.carts = {"alice": {"Linux": 7}}
+    browser(client, **{SESSION_COOKIE: "token-alice", GUEST_COOKIE: "token-guest-1"})
+    del client.headers["X-Requested-With"]
+
+    for method, path, body in ROUTES:
+        answer = client.request(method, path.format("alice"), json=body)
+        if method == "GET":
+            assert answer.status_code == 200
+        else:
+            assert_problem(answer, 403, "X-Requested-With")
+    assert store.carts == {"alice": {"Linux": 7}}
+
+
 def test_what_of_a_guests_cart_does_not_fit_is_said(client: TestClient, store: MemoryCarts) -> None:
     store.carts = {"guest-1": {"Linux": 99}}
     store.cut = ("Linux",)
@@ -353,5 +402,6 @@ def test_the_documentation_names_every_answer(client: TestClient) -> None:
         "/carts/{id}/merge",
     } <= set(document["paths"])
     post = document["paths"]["/carts/{id}/items"]["post"]
-    assert set(post["responses"]) == {"200", "400", "401", "404", "413", "415", "422", "503"}
-    assert [name for scheme in post["security"] for name in scheme] == ["HTTPBearer"]
+    assert set(post["responses"]) == {"200", "400", "401", "403", "404", "413", "415", "422", "503"}
+    schemes = {name for scheme in post["security"] for name in scheme}
+    assert schemes == {"HTTPBearer", "SessionCookie", "GuestCookie"}

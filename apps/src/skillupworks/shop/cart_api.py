@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import Depends, FastAPI, Path, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CollectorRegistry
 
 from skillupworks.runtime.health import Readiness
@@ -20,11 +19,15 @@ from skillupworks.shop.cart_model import (
 )
 from skillupworks.shop.cart_store import Shipping
 from skillupworks.shop.carts import Carts
-from skillupworks.shop.sessions import Session
+from skillupworks.shop.sessions import Credentials, Presented, SessionStore, no_session
 
-__all__ = ["SessionStore", "create_app"]
+__all__ = ["create_app"]
 
-PROBLEMS = responses(HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
+SHOW_PROBLEMS = responses(
+    HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE
+)
+# only what changes something is refused to a browser that another site may have sent
+PROBLEMS = SHOW_PROBLEMS | responses(HTTPStatus.FORBIDDEN)
 BODY_PROBLEMS = PROBLEMS | responses(
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -32,17 +35,6 @@ BODY_PROBLEMS = PROBLEMS | responses(
 )
 
 
-class SessionStore(Protocol):
-    """Where sessions are found; may raise StoreUnavailableError."""
-
-    def find(self, token: str) -> Session | None:
-        """Return the session of a token, or None."""
-
-
-Credentials = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Depends(HTTPBearer(auto_error=False, description="The token of the customer's session")),
-]
 AnyId = Annotated[str, Path(alias="id", description="The `owner` of the customer's session")]
 LineSku = Annotated[str, Path(alias="sku")]
 
@@ -62,7 +54,7 @@ def create_app(
 
     CartId = Annotated[str, Depends(_own(sessions))]  # noqa: N806 - a type
 
-    @app.get("/carts/{id}", summary="Show a cart", responses=PROBLEMS)
+    @app.get("/carts/{id}", summary="Show a cart", responses=SHOW_PROBLEMS)
     def show_cart(cart_id: CartId) -> CartAnswer:
         """Return the cart; one that nothing was put into is empty.
 
@@ -115,13 +107,17 @@ def create_app(
         return answer
 
     @app.post("/carts/{id}/merge", summary="Take a guest's cart over", responses=BODY_PROBLEMS)
-    def merge(request: Request, cart_id: CartId, body: MergeRequest) -> CartAnswer:
+    def merge(
+        request: Request, cart_id: CartId, presented: Credentials, body: MergeRequest
+    ) -> CartAnswer:
         """Move the content of a guest's cart into this one, after login.
 
         Quantities are added up. What is beyond the limits is left out and named in `notes`. The
-        guest's cart is empty afterwards: the second time nothing happens.
+        guest's cart is empty afterwards: the second time nothing happens. A browser, which cannot
+        read the guest's token, sends `{}`: the token is in a cookie.
         """
-        guest_id = _guest(sessions, body.guest_token, cart_id)
+        token = body.guest_token or (presented.guest_token if presented else None)
+        guest_id = _guest(sessions, token, cart_id)
         answer = carts.merge(cart_id, guest_id)
         add_facts(request, guest_id=guest_id, outcome="merged")
         return answer
@@ -129,16 +125,12 @@ def create_app(
     return app
 
 
-def _own(sessions: SessionStore) -> Callable[[str, HTTPAuthorizationCredentials | None], str]:
-    def own(cart_id: AnyId, credentials: Credentials) -> str:
+def _own(sessions: SessionStore) -> Callable[[str, Presented | None], str]:
+    def own(cart_id: AnyId, presented: Credentials) -> str:
         """Return the cart's id; 404 unless it is the customer's own, whether it is there or not."""
-        session = sessions.find(credentials.credentials) if credentials else None
+        session = sessions.find(presented.token) if presented else None
         if session is None:
-            raise ProblemError(
-                HTTPStatus.UNAUTHORIZED,
-                "Authorization: must be `Bearer` and the token of a session that has not ended",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise no_session()
         if session.owner != cart_id:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no cart {cart_id}")
         return cart_id
@@ -146,9 +138,9 @@ def _own(sessions: SessionStore) -> Callable[[str, HTTPAuthorizationCredentials 
     return own
 
 
-def _guest(sessions: SessionStore, token: str, cart_id: str) -> str:
+def _guest(sessions: SessionStore, token: str | None, cart_id: str) -> str:
     """Return the id of the guest whose session it is; nobody else's cart is taken over."""
-    session = sessions.find(token)
+    session = sessions.find(token) if token else None
     if session is None or not session.guest or session.owner == cart_id:
         message = "must be the token of a guest's session that has not ended"
         raise ProblemError(

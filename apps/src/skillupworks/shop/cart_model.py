@@ -65,9 +65,12 @@ class ShippingRequest(_HttpModel):
 
 
 class MergeRequest(_HttpModel):
-    """The guest whose cart is taken over, by the token of the guest's session."""
+    """The guest whose cart is taken over, by the token of the guest's session.
 
-    guest_token: Annotated[str, Field(min_length=1, max_length=512)]
+    Without it the guest's cookie counts.
+    """
+
+    guest_token: Annotated[str | None, Field(min_length=1, max_length=512)] = None
 
 
 class LineAnswer(_HttpModel):
