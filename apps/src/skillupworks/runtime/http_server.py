@@ -65,6 +65,9 @@ class _Server(uvicorn.Server):
                 ws="none",
                 lifespan="off",
                 access_log=False,
+                # X-Forwarded-For is believed by whoever needs it, and only of proxies that are
+                # named: by itself uvicorn believes every process on this host
+                proxy_headers=False,
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
