@@ -109,3 +109,54 @@ def test_a_service_without_a_schema_has_nothing_to_migrate() -> None:
 
     assert result.returncode == 2  # argparse's
     assert "unrecognized arguments: --migrate" in result.stderr
+
+
+USER = {
+    "MONGODB_HOST": "10.0.0.4",
+    "REDIS_HOST": "10.0.0.4",
+    "REDIS_USER": "user",
+    "REDIS_PASS": "s3cret",
+}
+
+
+def test_user_accepts_a_valid_environment() -> None:
+    proxies = {"TRUSTED_PROXIES": "10.0.0.5, 10.1.0.0/16", "COOKIE_SECURE": "false"}
+
+    result = run("user", "--check-config", **USER | proxies)
+
+    assert (0, "configuration ok\n", "") == (result.returncode, result.stdout, result.stderr)
+
+
+def test_user_names_each_wrong_variable() -> None:
+    wrong = {
+        "MONGODB_HOST": "",
+        "TRUSTED_PROXIES": "nginx",
+        "COOKIE_SECURE": "perhaps",
+        "LOGIN_ATTEMPTS_ACCOUNT": "0",
+        "PASSWORD_MEMORY_KIB": "1",
+    }
+
+    result = run("user", "--check-config", **USER | wrong)
+
+    assert result.returncode == os.EX_CONFIG
+    assert {line.partition(":")[0] for line in result.stderr.splitlines()} == set(wrong)
+
+
+def test_user_refuses_sessions_that_would_end_before_they_may() -> None:
+    seconds = {"SESSION_IDLE_SECONDS": "61", "SESSION_LONGEST_SECONDS": "60"}
+
+    result = run("user", "--check-config", **USER | seconds)
+
+    assert result.returncode == os.EX_CONFIG
+    assert result.stderr.startswith("SESSION_IDLE_SECONDS: must not be more than")
+
+
+def test_user_needs_its_database_to_be_prepared() -> None:
+    # nothing listens on the discard port
+    environment = {"MONGODB_HOST": "127.0.0.1", "MONGODB_PORT": "9"}
+
+    result = run("user", "--migrate", **environment)
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: MongoDB: 127.0.0.1:9: ")
+    assert len(result.stderr.splitlines()) == 1
