@@ -14,7 +14,7 @@ from skillupworks.shop.account import Account
 __all__ = ["MongoAccountStore", "prepare"]
 
 ACCOUNTS = "accounts"
-EMAIL_INDEX = "email_1"
+EMAIL_KEY = [("email", 1)]
 
 
 class MongoAccountStore:
@@ -90,7 +90,7 @@ def prepare(settings: MongoSettings) -> str:
         if _has_index(database):
             return "users: up to date"
         with database.collection(ACCOUNTS) as accounts:
-            accounts.create_index([("email", 1)], name=EMAIL_INDEX, unique=True)
+            accounts.create_index(EMAIL_KEY, unique=True)
         return "users: upgraded, each address has one account"
     finally:
         database.close()
@@ -98,4 +98,6 @@ def prepare(settings: MongoSettings) -> str:
 
 def _has_index(database: MongoDatabase) -> bool:
     with database.collection(ACCOUNTS) as accounts:
-        return accounts.index_information().get(EMAIL_INDEX, {}).get("unique", False) is True
+        # by what it does: an engine may give it a name of its own
+        indexes = accounts.index_information().values()
+    return any(index["key"] == EMAIL_KEY and bool(index.get("unique")) for index in indexes)
