@@ -17,7 +17,7 @@ from tests.helpers.waiting import wait_until
 # This machine, which the lab's inventory names as the operator's.
 OPERATOR = "operator"
 # The platform's ports, and those that its programs listen on for nobody else.
-PORTS = (22, 3306, 4369, 5672, 6379, 8081, 8083, 8084, 8085, 9101, 9102, 15672, 15692, 25672, 27017)
+PORTS = (22, 3306, 4369, 5672, 6379, *range(8081, 8086), 9101, 9102, 15672, 15692, 25672, 27017)
 # These have a listener only for this test: the table knows two of them, on one host.
 SPARE_PORTS = (2525, 8099, 9999)
 
@@ -107,6 +107,8 @@ def test_the_table_opens_what_the_services_need(platform: Platform, openings: Op
     expected[platform.only("mongodb")] += [27017]
     for name in platform.group("catalogue"):
         expected[name] += [8081]
+    for name in platform.group("user"):
+        expected[name] += [8082]
     for name in platform.group("cart"):
         expected[name] += [8083]
     for name in platform.group("payment"):

@@ -7,7 +7,7 @@ import pytest
 from tests.helpers import ansible
 from tests.helpers.hosts import Platform
 from tests.helpers.redis import UNIT, Redis
-from tests.helpers.services import Service, carts
+from tests.helpers.services import Service, carts, users
 from tests.helpers.waiting import wait_until
 
 MOST_EXPOSURE = 1.5
@@ -30,7 +30,7 @@ print(json.dumps(answers))
 """
 REFUSED = ("AuthenticationError", "NoPermissionError")
 # the names of variables stand for what they hold
-CART = ("REDIS_USER", "REDIS_PASS")
+OWN = ("REDIS_USER", "REDIS_PASS")
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,12 @@ def attempts(service: Service, *commands: tuple[str | None, ...]) -> list[str]:
     """Try commands (account, password, words) from a service's host; return what is answered."""
     answers: list[str] = service.python(ANSWERS.format(attempts=commands))
     return answers
+
+
+@pytest.fixture(scope="module")
+def user(platform: Platform) -> Service:
+    """Return the service that writes sessions."""
+    return users(platform)[0]
 
 
 @pytest.mark.parametrize(
@@ -84,13 +90,13 @@ def test_nobody_is_let_in_without_a_password_or_with_one_to_be_guessed(cart: Ser
     ]
     answers = attempts(cart, *[(*guess, "HGETALL", "cart:test") for guess in guesses])
     assert set(answers) == {"AuthenticationError"}
-    assert attempts(cart, (*CART, "HGETALL", "cart:test")) == ["let in"]
+    assert attempts(cart, (*OWN, "HGETALL", "cart:test")) == ["let in"]
 
 
 def test_the_cart_may_work_with_carts_and_read_sessions_and_nothing_else(cart: Service) -> None:
     """Tried out with the service's own password; harmless if it could."""
     allowed = ["HGETALL cart:test", "HGETALL session:test", "DEL cart:test", "PING"]
-    assert attempts(cart, *[(*CART, *words.split()) for words in allowed]) == ["let in"] * 4
+    assert attempts(cart, *[(*OWN, *words.split()) for words in allowed]) == ["let in"] * 4
     denied = [
         "HSET session:test owner somebody",
         "DEL session:test",
@@ -110,7 +116,22 @@ def test_the_cart_may_work_with_carts_and_read_sessions_and_nothing_else(cart: S
         "BGREWRITEAOF",
         "LATENCY RESET",
     ]
-    answers = attempts(cart, *[(*CART, *words.split()) for words in denied])
+    answers = attempts(cart, *[(*OWN, *words.split()) for words in denied])
+    found = dict(zip(denied, answers, strict=True))
+    assert [words for words in denied if found[words] not in REFUSED] == []
+
+
+def test_the_user_service_may_write_sessions_and_counts_and_nothing_else(user: Service) -> None:
+    """A cart least of all."""
+    allowed = [
+        "HGETALL session:test",
+        "DEL session:test",
+        "DEL throttle:test",
+        "ZCARD sessions:test",
+    ]
+    assert attempts(user, *[(*OWN, *words.split()) for words in allowed]) == ["let in"] * 4
+    denied = ["HGETALL cart:test", "DEL cart:test", "KEYS *", "SCAN 0", "FLUSHALL", "ACL LIST"]
+    answers = attempts(user, *[(*OWN, *words.split()) for words in denied])
     found = dict(zip(denied, answers, strict=True))
     assert [words for words in denied if found[words] not in REFUSED] == []
 
@@ -118,24 +139,24 @@ def test_the_cart_may_work_with_carts_and_read_sessions_and_nothing_else(cart: S
 def test_a_script_may_no_more_than_its_account(cart: Service) -> None:
     """A session cannot be written by way of Lua either."""
     source = "return redis.call('HSET', KEYS[1], 'owner', 'somebody')"
-    answers = attempts(cart, (*CART, "EVAL", source, "1", "session:test"))
+    answers = attempts(cart, (*OWN, "EVAL", source, "1", "session:test"))
     assert answers == ["NoPermissionError"]
 
 
 def test_there_is_no_account_beyond_those_of_the_services(redis: Redis) -> None:
     """And nobody is let in without a password: `default` is off."""
     accounts = [line.split() for line in redis.ask("ACL LIST")]
-    assert sorted(words[1] for words in accounts) == ["admin", "cart", "default"]
+    assert sorted(words[1] for words in accounts) == ["admin", "cart", "default", "user"]
     for words in accounts:
         assert "nopass" not in words
         assert words[2] == ("off" if words[1] == "default" else "on")
 
 
 def test_it_cannot_be_reached_from_hosts_that_do_not_need_it(platform: Platform) -> None:
-    """Neither from the broker's and the storefront's hosts, nor from here; the cart's reach it."""
+    """Neither from the broker's and the storefront's hosts, nor from here."""
     address = platform.address(platform.only("redis"))
     connect = f"timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/6379'"
-    needed = {*platform.group("cart"), platform.only("redis")}
+    needed = {*platform.group("cart"), *platform.group("user"), platform.only("redis")}
     reached = platform.each(platform.names, lambda name: platform[name].run(connect).rc == 0)
     assert {name for name, ok in reached.items() if ok} == needed
 

@@ -16,6 +16,7 @@ from tests.helpers.services import (
     order_processors,
     payments,
     shippings,
+    users,
 )
 from tests.helpers.shop import Shop
 
@@ -28,7 +29,7 @@ GREP = "grep --text --count --fixed-strings --file=/dev/fd/9"
 def _services(platform: Platform) -> list[Service]:
     """Return every service of ours on every host."""
     ours = order_processors(platform) + payments(platform) + shippings(platform)
-    return ours + carts(platform) + catalogues(platform)
+    return ours + carts(platform) + catalogues(platform) + users(platform)
 
 
 def test_a_unit_is_the_one_of_the_guide(services: list[Service]) -> None:
@@ -99,7 +100,12 @@ def test_secrets_are_in_a_file_that_only_root_can_read(services: list[Service]) 
         assert (oct(file.mode), file.user, file.group) == ("0o600", "root", "root")
         names = re.findall(r"^(\w+)=", file.content_string, re.MULTILINE)
         # these have nothing to do with the broker, and the lab's document store has no accounts
-        expected = {"shipping": {"MYSQL_PASS"}, "cart": {"REDIS_PASS"}, "catalogue": set()}
+        expected = {
+            "shipping": {"MYSQL_PASS"},
+            "cart": {"REDIS_PASS"},
+            "catalogue": set(),
+            "user": {"REDIS_PASS"},
+        }
         assert set(names) == expected.get(service.unit, {"MYSQL_PASS", "RABBITMQ_PASS"})
 
 

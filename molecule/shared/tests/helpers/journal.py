@@ -16,6 +16,7 @@ OURS = (
     "payment",
     "cart",
     "catalogue",
+    "user",
     "redis-server",
     "valkey",
     "rabbitmq-server",

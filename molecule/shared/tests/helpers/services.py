@@ -12,6 +12,7 @@ from tests.helpers.waiting import wait_until
 
 READY_PORT = {
     "catalogue": 8081,
+    "user": 8082,
     "cart": 8083,
     "payment": 8084,
     "shipping": 8085,
@@ -142,3 +143,8 @@ def catalogues(platform: Platform) -> list[Service]:
 def shippings(platform: Platform) -> list[Service]:
     """Return the shipping service of each host that has one."""
     return [Service(platform, host, "shipping") for host in platform.group("shipping")]
+
+
+def users(platform: Platform) -> list[Service]:
+    """Return the user service of each host that has one."""
+    return [Service(platform, host, "user") for host in platform.group("user")]
