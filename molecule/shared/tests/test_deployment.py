@@ -12,7 +12,7 @@ import pytest
 from tests.helpers import ansible
 from tests.helpers.hosts import Platform
 from tests.helpers.parts import Parts
-from tests.helpers.services import Service, carts
+from tests.helpers.services import Service, carts, users
 from tests.helpers.waiting import wait_until
 
 PASSWORDS = (
@@ -22,6 +22,7 @@ PASSWORDS = (
     "vault_mysql_payment_password",
     "vault_redis_admin_password",
     "vault_redis_cart_password",
+    "vault_redis_user_password",
 )
 PLAYBOOKS = ("data", "broker", "shop")
 OTHER_PREFETCH = 3
@@ -159,11 +160,11 @@ def test_a_changed_password_is_applied_everywhere(rotated: Rotated, parts: Parts
 
 
 def test_a_changed_password_of_redis_is_applied_too(rotated: Rotated, platform: Platform) -> None:
-    """The cart works with the new one, and the old ones are refused."""
-    for service in carts(platform):
+    """Cart and user work with the new ones, and the old ones are refused."""
+    for service in carts(platform) + users(platform):
         service.wait_until_ready()
     host = platform.only("redis")
-    for user in ("admin", "cart"):
+    for user in ("admin", "cart", "user"):
         name = f"vault_redis_{user}_password"
         for password, answer in (
             (rotated.passwords[name], "OK"),
