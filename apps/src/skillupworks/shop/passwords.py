@@ -2,6 +2,10 @@
 
 Parameters are those that OWASP recommends: 19 MiB, two passes, one thread. A hash says with which
 ones it was made, so that they can be changed: whoever logs in then gets a new hash.
+
+That memory stays bounded takes one heap for all threads, MALLOC_ARENA_MAX=1 in the unit of every
+service: of a heap for each thread, each keeps the memory of its last hash. Without it a crowd of
+sixty took 500 MB.
 """
 
 from collections.abc import Iterator
