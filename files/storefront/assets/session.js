@@ -1,0 +1,46 @@
+/** Who the customer is. The token is in a cookie that no script can read. */
+
+import { ask } from "./api.js";
+
+/** @typedef {{id: string, kind: "user"|"guest", email?: string, name?: string}} Customer */
+
+/** @type {Promise<Customer|null>|null} */
+let current = null;
+
+/** @returns {Promise<Customer|null>} null for somebody new */
+export function customer() {
+  current ??= ask("user", "/users/me").catch((error) => {
+    if (error.status === 401) return null;
+    current = null;
+    throw error;
+  });
+  return current;
+}
+
+/** @returns {Promise<Customer>} a guest is made of somebody new */
+export async function customerOrGuest() {
+  const found = await customer();
+  if (found) return found;
+  // one guest, also for two clicks at once
+  const begun = ask("user", "/guests", { method: "POST", body: { delivery: "cookie" } });
+  current = begun.catch(() => (current = null));
+  return begun;
+}
+
+/** @param {string} email @param {string} password @returns {Promise<Customer>} */
+export async function logIn(email, password) {
+  await ask("user", "/sessions", { method: "POST", body: { email, password, delivery: "cookie" } });
+  current = null;
+  return customer();
+}
+
+/** @param {string} name @param {string} email @param {string} password */
+export async function register(name, email, password) {
+  await ask("user", "/users", { method: "POST", body: { email, password, name: name || null } });
+  return logIn(email, password);
+}
+
+export async function logOut() {
+  await ask("user", "/sessions/current", { method: "DELETE" });
+  current = null;
+}
