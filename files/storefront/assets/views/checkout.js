@@ -67,7 +67,9 @@ export async function checkout({ signal }) {
     }
   }
   return { title: "Checkout", content: h("div", {}, h("h1", {}, "Checkout"), h("form", { class: "split", onsubmit: pay },
-    h("div", {}, field("City begins with", { id: "beginning", autocomplete: "off", onchange: look }),
+    h("div", {}, field("City begins with", { id: "beginning", autocomplete: "off", onchange: look,
+      // Enter looks for cities; it does not pay
+      onkeydown: (event) => { if (event.key === "Enter") { event.preventDefault(); look(event); } } }),
       h("div", { class: "field" }, h("label", { for: "city" }, "City"), cities), cost),
     h("div", { class: "card box" }, ...state.items.map((line) => h("p", { class: "sum" }, h("span", {}, `${line.name ?? line.sku} × ${line.quantity}`))),
       h("p", { class: "sum total" }, h("span", {}, "Without shipping"), h("span", {}, state.totalMinor === null ? "–" : price(state.totalMinor))), button, said))) };
