@@ -4,12 +4,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := all
 
 INVENTORY ?= inventory/lab
+# Inventories that the lab program boots; they share variables and secrets.
+LABS := inventory/lab inventory/single inventory/one-vm-per-service
 SEEDS ?= 3
 BIN := .venv/bin
 # Tools find each other, and the lab program, without an activated environment.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)/molecule/shared
-LAB := $(BIN)/python -m lab --inventory inventory/lab
+LAB := $(BIN)/python -m lab --inventory $(INVENTORY)
 READY := .venv/.installed
 
 all: $(READY) help
@@ -21,18 +23,24 @@ help: ## list the targets
 $(READY): requirements/dev.txt requirements/uv.txt requirements/debian.txt
 	@requirements/install.sh
 
-demo: lab-up deploy ## boot the lab, deploy the platform and place an order: everything in one
-	@$(BIN)/python playbooks/ops/place_order.py Linux
+demo: lab-up deploy ## boot the lab, deploy the platform and place an order, all in one: make demo INVENTORY=inventory/single
+	@$(BIN)/python playbooks/ops/place_order.py -i $(INVENTORY) Linux
 	@echo "$$NEXT"
+
+# Where an order processor and the broker run, for the examples.
+NAMES = $(or $(NAMES_$(INVENTORY)),app1 broker)
+NAMES_inventory/single := shop shop
+NAMES_inventory/one-vm-per-service := orders1 broker
+OF_LAB = $(if $(filter-out inventory/lab,$(INVENTORY)), INVENTORY=$(INVENTORY))
 
 define NEXT
 
 The lab stays up. What to do next, from this folder:
-  another order        .venv/bin/python playbooks/ops/place_order.py Linux Ansible
-  follow the journal   make ssh HOST=app1, then: sudo journalctl -fu order-processor
-  look at the queue    make ssh HOST=broker, then: sudo rabbitmqctl list_queues name messages consumers
-  all hosts at once    .venv/bin/ansible -i inventory/lab all -m ping
-  stop the lab         make lab-down
+  another order        .venv/bin/python playbooks/ops/place_order.py -i $(INVENTORY) Linux Ansible
+  follow the journal   make ssh HOST=$(word 1,$(NAMES))$(OF_LAB), then: sudo journalctl -fu order-processor
+  look at the queue    make ssh HOST=$(word 2,$(NAMES))$(OF_LAB), then: sudo rabbitmqctl list_queues name messages consumers
+  all hosts at once    .venv/bin/ansible -i $(INVENTORY) all -m ping
+  stop the lab         make lab-down$(OF_LAB)
 endef
 export NEXT
 
@@ -45,6 +53,7 @@ lint: $(READY) ## check style and types of playbooks, roles and Python
 	@echo "== mypy"; mypy apps/src apps/tests apps/build_release.py molecule/shared roles/rabbitmq/filter_plugins playbooks/ops
 	@MYPYPATH=apps mypy apps/benchmarks # by the name that `make bench` runs it by
 	@echo "== yamllint"; yamllint --strict .
+	@echo "== docs/flows.md"; $(BIN)/python playbooks/ops/flows.py | diff docs/flows.md -
 	@echo "== shellcheck"; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
 	@echo "== ansible-lint"; ansible-lint --offline --profile production
 
@@ -52,7 +61,7 @@ unit: $(READY) ## run the tests that need no deployed platform; those of the lab
 	@echo "== pytest"; pytest
 	@pytest molecule/shared/faults/tests # apart: both have a package `tests`
 
-lab-up: $(READY) ## boot the hosts of inventory/lab
+lab-up: $(READY) ## boot the hosts of the lab: make lab-up INVENTORY=inventory/one-vm-per-service
 	@$(LAB) up
 
 lab-down: $(READY) ## end them and delete their data
@@ -65,12 +74,12 @@ lab-reboot: $(READY) ## reboot one of them: make lab-reboot HOST=broker
 	@$(LAB) reboot $(or $(HOST),$(error which host? make lab-reboot HOST=broker))
 
 ssh: $(READY) ## open a shell on a host of the lab: make ssh HOST=broker
-	@ssh -F /var/lib/skillupworks-lab/demo/ssh_config $(or $(HOST),$(error which host? make ssh HOST=broker))
+	@ssh -F /var/lib/skillupworks-lab/$$(sed -n 's/^ *lab_name: //p' $(INVENTORY)/hosts.yml)/ssh_config $(or $(HOST),$(error which host? make ssh HOST=broker))
 
-deploy: $(READY) release $(if $(filter inventory/lab,$(INVENTORY)),secrets) ## run playbooks/site.yml: make deploy INVENTORY=inventory/production ARGS=--ask-vault-pass
+deploy: $(READY) release $(if $(filter $(LABS),$(INVENTORY)),secrets) ## run playbooks/site.yml: make deploy INVENTORY=inventory/production ARGS=--ask-vault-pass
 	$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml $(ARGS)
 
-secrets: inventory/lab/group_vars/all/secrets.yml ## generate the lab's missing secrets
+secrets: inventory/lab/group_vars/all/secrets.yml ## generate the labs' missing secrets
 
 # Again when the list of secrets grew; those that are there stay.
 inventory/lab/group_vars/all/secrets.yml: playbooks/ops/secrets.yml | $(READY)
@@ -88,7 +97,10 @@ bench: $(READY) ## compare with bare pika and frameworks on the running lab: mak
 	@apps/benchmarks/install.sh
 	@PYTHONPATH=apps apps/benchmarks/.venv/bin/python -m benchmarks $(ARGS)
 
+flows: $(READY) ## write docs/flows.md from the table of allowed flows
+	@$(BIN)/python playbooks/ops/flows.py > docs/flows.md
+
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench lock
+.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench flows lock

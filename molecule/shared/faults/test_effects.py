@@ -16,7 +16,7 @@ from tests.helpers.hosts import Platform
 from tests.helpers.parts import Parts
 from tests.helpers.waiting import wait_until
 
-HOST = "web"
+GROUP = "frontend"
 SMTP_PORT = 2525
 WAREHOUSE_PORT = 8099
 DOWN_SECONDS = 60
@@ -99,27 +99,27 @@ class Receivers:
         return bool(self._run(f"ss --no-header --listening --tcp --numeric 'sport = :{port}'"))
 
     def _run(self, command: str) -> str:
-        return self._platform.run(HOST, command)
+        return self._platform.run(self._platform.only(GROUP), command)
 
 
 @contextmanager
 def _receivers(platform: Platform) -> Iterator[Receivers]:
     """Run both, reachable through the host's firewall, until the end."""
-    platform.run(HOST, INSTALL)
+    platform.run(platform.only(GROUP), INSTALL)
     program = Path(__file__).with_name("receiver.py").read_text(encoding="utf-8")
-    platform.feed(HOST, f"tee {PROGRAM}", program)
-    platform.run(HOST, f"rm -rf {FOLDER}; mkdir {FOLDER}")
+    platform.feed(platform.only(GROUP), f"tee {PROGRAM}", program)
+    platform.run(platform.only(GROUP), f"rm -rf {FOLDER}; mkdir {FOLDER}")
     for port in (SMTP_PORT, WAREHOUSE_PORT):
         # it closes by itself, should nobody be left to do it
-        platform.run(HOST, f"firewall-cmd --quiet --add-port={port}/tcp --timeout=30m")
+        platform.run(platform.only(GROUP), f"firewall-cmd --quiet --add-port={port}/tcp --timeout=30m")
     receivers = Receivers(platform)
     receivers.start()
     try:
         yield receivers
     finally:
-        platform.run(HOST, "systemctl stop 'fault-receiver-*'")
+        platform.run(platform.only(GROUP), "systemctl stop 'fault-receiver-*'")
         for port in (SMTP_PORT, WAREHOUSE_PORT):
-            platform.run(HOST, f"firewall-cmd --quiet --remove-port={port}/tcp")
+            platform.run(platform.only(GROUP), f"firewall-cmd --quiet --remove-port={port}/tcp")
 
 
 def _book(kind: str) -> str:
@@ -127,7 +127,7 @@ def _book(kind: str) -> str:
 
 
 def _settings(platform: Platform) -> str:
-    address = platform.address(HOST)
+    address = platform.address(platform.only(GROUP))
     settings = {
         "EMAIL_BACKEND": "smtp",
         "EMAIL_FROM": "shop@example.com",

@@ -1,4 +1,4 @@
-"""A stand-in for the catalogue, on a host of the lab that the cart's may connect to."""
+"""A stand-in for the catalogue, on the storefront's host, that the cart's may connect to."""
 
 import json
 import shlex
@@ -8,7 +8,7 @@ from tests.helpers.hosts import Platform
 from tests.helpers.waiting import wait_until
 
 # the lab lets the services' hosts connect to it
-HOST, PORT = "web", 8099
+PORT = 8099
 UNIT = "test-catalogue"
 FILE = "/run/test-catalogue.py"
 # beside the shop's products there are so many of these, Extra-1, Extra-2, …
@@ -42,22 +42,23 @@ class StandInCatalogue:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self.url = f"http://{platform.address(HOST)}:{PORT}"
+        self._host = platform.group("frontend")[0]
+        self.url = f"http://{platform.address(self._host)}:{PORT}"
 
     def start(self) -> None:
         """Start it; returns when it listens."""
         program = PROGRAM.format(products=json.dumps(_products()), port=PORT)
-        self._platform.feed(HOST, f"tee {FILE}", program)
+        self._platform.feed(self._host, f"tee {FILE}", program)
         self._run(f"systemd-run --quiet --collect --unit={UNIT} python3 {FILE}")
         connect = f"import socket; socket.create_connection(('127.0.0.1', {PORT}))"
         wait_until(
             "the catalogue listens",
-            lambda: self._platform[HOST].run(f"python3 -c {shlex.quote(connect)}").rc == 0,
+            lambda: self._platform[self._host].run(f"python3 -c {shlex.quote(connect)}").rc == 0,
         )
 
     def stop(self) -> None:
         """Stop it if it runs."""
-        self._platform[HOST].run(f"systemctl stop {UNIT}; rm -f {FILE}")
+        self._platform[self._host].run(f"systemctl stop {UNIT}; rm -f {FILE}")
 
     def freeze(self) -> None:
         """Let it take connections and answer nothing."""
@@ -68,7 +69,7 @@ class StandInCatalogue:
         self._run(f"systemctl kill --signal=CONT {UNIT}")
 
     def _run(self, command: str) -> None:
-        self._platform.run(HOST, command)
+        self._platform.run(self._host, command)
 
 
 def _products() -> dict[str, dict[str, object]]:
