@@ -97,10 +97,14 @@ bench: $(READY) ## compare with bare pika and frameworks on the running lab: mak
 	@apps/benchmarks/install.sh
 	@PYTHONPATH=apps apps/benchmarks/.venv/bin/python -m benchmarks $(ARGS)
 
+shop-load: $(READY) ## load the shop of the lab up to its knee, or for long: make shop-load ARGS='--soak 30 --rate 40'
+	@apps/benchmarks/install.sh shop_load
+	@PYTHONPATH=apps apps/benchmarks/shop_load/.venv/bin/python -m benchmarks.shop_load --inventory $(INVENTORY) $(ARGS)
+
 flows: $(READY) ## write docs/flows.md from the table of allowed flows
 	@$(BIN)/python playbooks/ops/flows.py > docs/flows.md
 
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench flows lock
+.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench shop-load flows lock
