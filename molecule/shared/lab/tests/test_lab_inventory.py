@@ -1,13 +1,18 @@
 """An inventory either describes a lab completely or is refused by the variable's name."""
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lab.errors import InventoryError
 from lab.inventory import parse_lab, read_lab
 from lab.tests.runner import write_inventory
+
+INVENTORIES = Path(__file__).parents[4] / "inventory"
+LABS = [INVENTORIES / name for name in ("lab", "single", "one-vm-per-service")]
 
 
 def hosts(**changes: Any) -> dict[str, dict[str, Any]]:
@@ -104,6 +109,16 @@ def test_a_later_inventory_overrides_an_earlier_one(tmp_path: Path) -> None:
 
     assert (lab.name, str(lab.subnet)) == ("second", "10.77.98.0/24")
     assert [str(host.address) for host in lab.hosts] == ["10.77.98.11"]
+
+
+def test_the_labs_of_this_project_differ_only_in_who_does_what() -> None:
+    """Given all of them at once, neither names nor networks collide, and no service is missing."""
+    labs = [read_lab([str(path)]) for path in LABS]
+    assert len({lab.name for lab in labs}) == len(labs)
+    assert not any(one.subnet.overlaps(other.subnet) for one, other in combinations(labs, 2))
+    assert [len(lab.hosts) for lab in labs] == [5, 1, 11]
+    groups = [set(yaml.safe_load((path / "hosts.yml").read_text())["all"]["children"]) for path in LABS]
+    assert groups == [groups[0]] * len(labs)
 
 
 def test_an_inventory_that_is_not_there_is_named() -> None:
