@@ -15,6 +15,8 @@ from skillupworks.runtime.problems import come_back, install, problem_response, 
 __all__ = ["MAX_BODY_BYTES", "add_facts", "create_http_app"]
 
 MAX_BODY_BYTES = 64 * 1024
+# no problem document: it has the same form as when all is well
+NOT_READY = {"description": "What is needed does not answer", "content": {"application/json": {}}}
 
 
 def create_http_app(
@@ -58,7 +60,11 @@ def create_http_app(
         """Return all metrics in Prometheus' text format."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/ready", summary="Say whether requests can be answered")
+    @app.get(
+        "/ready",
+        summary="Say whether requests can be answered",
+        responses={HTTPStatus.SERVICE_UNAVAILABLE.value: NOT_READY},
+    )
     def ready() -> JSONResponse:
         """Answer 200 when all that is needed answers, 503 otherwise; the body names what fails.
 

@@ -25,7 +25,9 @@ MAX_PAGE = 100
 # of a search; what is longer is no search
 MAX_WORDS = 10
 
-READ_PROBLEMS = responses(HTTPStatus.SERVICE_UNAVAILABLE)
+READ_PROBLEMS = responses(HTTPStatus.SERVICE_UNAVAILABLE) | {
+    HTTPStatus.NOT_MODIFIED.value: {"description": "What the client has, by its `If-None-Match`"}
+}
 PRODUCT_PROBLEMS = READ_PROBLEMS | responses(HTTPStatus.NOT_FOUND)
 
 

@@ -32,6 +32,8 @@ BODY_PROBLEMS = responses(
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
+# who has a session may say so, and who has none is let in as well
+OPEN = {"security": [{}]}
 # to a browser that another site may have sent
 FORGERY = responses(HTTPStatus.FORBIDDEN)
 
@@ -110,6 +112,7 @@ def _add_sessions(app: FastAPI, accounts: Accounts, visitors: Visitors) -> None:
         status_code=HTTPStatus.CREATED,
         summary="Log in",
         responses=BODY_PROBLEMS | PROBLEMS | FORGERY,
+        openapi_extra=OPEN,
     )
     def log_in(
         request: Request,
@@ -151,6 +154,7 @@ def _add_sessions(app: FastAPI, accounts: Accounts, visitors: Visitors) -> None:
         status_code=HTTPStatus.CREATED,
         summary="Begin as a guest",
         responses=BODY_PROBLEMS | FORGERY,
+        openapi_extra=OPEN,
     )
     def begin_guest(
         request: Request,
