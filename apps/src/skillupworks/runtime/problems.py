@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from skillupworks.runtime import trace
 from skillupworks.runtime.validation import path_of, words_of
@@ -105,7 +106,10 @@ def install(app: FastAPI) -> None:
             HTTPStatus.NOT_FOUND: f"There is nothing at {request.url.path}",
             HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here",
         }.get(status, str(error.detail))
-        return problem_response(request, ProblemError(status, detail, headers=error.headers))
+        headers = dict(error.headers or {})
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_methods_of(request)))
+        return problem_response(request, ProblemError(status, detail, headers=headers))
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -141,6 +145,13 @@ def problem_response(request: Request, error: ProblemError) -> JSONResponse:
         media_type=MEDIA_TYPE,
         headers=error.headers,
     )
+
+
+def _methods_of(request: Request) -> set[str]:
+    """Return what is possible at a path: each method has a route, and the first knows its own."""
+    routes = (route for route in request.app.routes if isinstance(route, Route))
+    here = (route for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in here for method in route.methods or ()}
 
 
 def _from_validation(request: Request, error: RequestValidationError) -> ProblemError:

@@ -36,7 +36,7 @@ BODY_PROBLEMS = PROBLEMS | responses(
 
 
 AnyId = Annotated[str, Path(alias="id", description="The `owner` of the customer's session")]
-LineSku = Annotated[str, Path(alias="sku")]
+LineSku = Annotated[str, Path(alias="sku", examples=["Linux"])]
 
 
 def create_app(

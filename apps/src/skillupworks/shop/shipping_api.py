@@ -125,8 +125,12 @@ Beginning = Annotated[
     str, Query(alias="q", max_length=64, description="How its name begins; accents do not matter")
 ]
 Limit = Annotated[int, Query(ge=1, le=MAX_CITIES)]
-CityId = Annotated[int, Query(alias="city", ge=1, le=MAX_ID, description="A city's `id`")]
-Grams = Annotated[int, Query(alias="weight", ge=1, le=MAX_GRAMS, description="In grams")]
+CityId = Annotated[
+    int, Query(alias="city", ge=1, le=MAX_ID, description="A city's `id`", examples=[1277333])
+]
+Grams = Annotated[
+    int, Query(alias="weight", ge=1, le=MAX_GRAMS, description="In grams", examples=[500])
+]
 
 
 def create_app(
