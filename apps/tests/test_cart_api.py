@@ -405,3 +405,15 @@ def test_the_documentation_names_every_answer(client: TestClient) -> None:
     assert set(post["responses"]) == {"200", "400", "401", "403", "404", "413", "415", "422", "503"}
     schemes = {name for scheme in post["security"] for name in scheme}
     assert schemes == {"HTTPBearer", "SessionCookie", "GuestCookie"}
+
+
+def test_what_is_not_possible_at_a_path_is_answered_with_all_that_is(client: TestClient) -> None:
+    """Each method has a route of its own; Allow names those of all."""
+    for path, methods in (
+        ("/carts/alice", "DELETE, GET"),
+        ("/carts/alice/items/Linux", "DELETE, PATCH"),
+        ("/carts/alice/items", "POST"),
+    ):
+        answer = client.options(path)
+        assert_problem(answer, 405)
+        assert answer.headers["allow"] == methods

@@ -29,14 +29,15 @@ OPERATORS, CUSTOMERS = "operators", "customers"
 PAGE = """\
 # Allowed flows
 
-Written by `make flows` from `playbooks/group_vars/all/flows.yml`, the table that every host's firewall is made from:
-what is not in it is refused at once. `molecule/shared/tests/test_firewall.py` tries every port that anything listens
-on, from each host to all others, and compares.
+Written by `make flows` from `playbooks/group_vars/all/flows.yml`, the table that every host's
+firewall is made from: what is not in it is refused at once. `test_firewall.py` tries every port
+that anything listens on, from each host to all others, and compares.
 
-Names in code style are groups of the inventory; where two of them are on one host, its own connections stay inside it.
-*Operators* are `platform_admin_networks`, *customers* `platform_customer_networks` (by default the operators). SSH (22)
-is open on every host to `base_ssh_sources`, by default to everybody. What a host opens to the outside itself, such as
-the e-mails of the order processor, is not restricted.
+Names in code style are groups of the inventory; what two of them on one host say to each other
+stays inside it. *Operators* are `platform_admin_networks`, *customers* are
+`platform_customer_networks`, by default the operators. SSH (22) is open on every host to
+`base_ssh_sources`, by default to everybody. What a host opens to the outside itself, such as the
+e-mails of the order processor, is not restricted.
 
 | from | to | port | why |
 |---|---|---|---|
@@ -72,7 +73,10 @@ def flows() -> list[dict[str, Any]]:
             ],
             cwd=PROJECT,
             env=os.environ
-            | {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
+            | {
+                "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+                "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
+            }
             # instead of the timers of ansible.cfg; an empty name is an error
             | {"ANSIBLE_CALLBACKS_ENABLED": "ansible.builtin.minimal"},
             check=True,

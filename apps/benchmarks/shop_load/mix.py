@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from locust.contrib.fasthttp import FastHttpSession
 
-__all__ = ["Shoppers", "ShopError"]
+__all__ = ["ShopError", "Shoppers"]
 
 BROWSE, CART, BUY = "browse", "cart", "buy"
 SHARES = {BROWSE: 80, CART: 15, BUY: 5}
@@ -131,7 +131,7 @@ class Shoppers:
         if answer.status_code in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED):
             self.orders[json.loads(answer.content)["orderId"]] = guest.token
 
-    def _ask(  # noqa: PLR0913 - a request's parts
+    def _ask(  # noqa: PLR0913, PLR0917 - a request's parts
         self,
         method: str,
         path: str,
@@ -157,7 +157,7 @@ class Shoppers:
         found: Json = json.loads(answer.content)
         return found
 
-    def _send(  # noqa: PLR0913 - a request's parts
+    def _send(  # noqa: PLR0913, PLR0917 - a request's parts
         self,
         method: str,
         path: str,

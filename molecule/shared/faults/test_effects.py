@@ -111,7 +111,9 @@ def _receivers(platform: Platform) -> Iterator[Receivers]:
     platform.run(platform.only(GROUP), f"rm -rf {FOLDER}; mkdir {FOLDER}")
     for port in (SMTP_PORT, WAREHOUSE_PORT):
         # it closes by itself, should nobody be left to do it
-        platform.run(platform.only(GROUP), f"firewall-cmd --quiet --add-port={port}/tcp --timeout=30m")
+        platform.run(
+            platform.only(GROUP), f"firewall-cmd --quiet --add-port={port}/tcp --timeout=30m"
+        )
     receivers = Receivers(platform)
     receivers.start()
     try:

@@ -1,7 +1,7 @@
 """Every service answers as its OpenAPI document says, whatever it is asked (Schemathesis).
 
 No 5xx, no status, type or body that is not documented, nothing wrong accepted, no way around a
-session. `SCHEMATHESIS_SECONDS` (default 10 for each service) makes it try longer.
+session. `SCHEMATHESIS_SECONDS` (default 7 for each service) makes it try longer.
 """
 
 import os
@@ -18,7 +18,7 @@ import pytest
 from tests.helpers.hosts import Platform
 from tests.helpers.services import READY_PORT, Service, catalogues, users
 
-SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "10"))
+SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "7"))
 # a run may take longer than it is given: what it is at is finished
 PATIENCE_SECONDS = 120
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
@@ -52,14 +52,14 @@ def guest(platform: Platform) -> Iterator[Guest]:
 @pytest.mark.parametrize("name", ["catalogue", "user", "cart", "payment", "shipping"])
 def test_a_service_answers_as_it_says(platform: Platform, guest: Guest, name: str) -> None:
     """With the session of a guest."""
-    _try(platform, name, guest, "--exclude-path", LOGOUT)
+    _try(platform, name, guest, SECONDS, "--exclude-path", LOGOUT)
 
 
 def test_logging_out_answers_as_it_says(platform: Platform, guest: Guest) -> None:
     """By itself: afterwards there is no session."""
     del guest  # services that take many attempts
     leaving = _begin(platform, users(platform)[0])
-    _try(platform, "user", leaving, "--include-path", LOGOUT)
+    _try(platform, "user", leaving, min(SECONDS, 3), "--include-path", LOGOUT)
 
 
 def _begin(platform: Platform, user: Service) -> Guest:
@@ -69,7 +69,7 @@ def _begin(platform: Platform, user: Service) -> Guest:
     return Guest(answer.json()["id"], answer.json()["token"])
 
 
-def _try(platform: Platform, name: str, guest: Guest, *options: str) -> None:
+def _try(platform: Platform, name: str, guest: Guest, seconds: int, *options: str) -> None:
     """Run Schemathesis against a service; what it found is the test's failure."""
     host = platform.group(name)[0]
     base = f"http://{platform.address(host)}:{READY_PORT[name]}"
@@ -77,13 +77,13 @@ def _try(platform: Platform, name: str, guest: Guest, *options: str) -> None:
     run = subprocess.run(
         [
             *(program, "--config-file", SETTINGS, "run", f"{base}/openapi.json"),
-            *("--max-time", str(SECONDS)),
+            *("--max-time", str(seconds)),
             *options,
         ],
         env=os.environ | {"TOKEN": guest.token, "OWNER": guest.owner, "NO_PROXY": "*"},
         check=False,
         capture_output=True,
         text=True,
-        timeout=SECONDS + PATIENCE_SECONDS,
+        timeout=seconds + PATIENCE_SECONDS,
     )
     assert run.returncode == 0, run.stdout + run.stderr

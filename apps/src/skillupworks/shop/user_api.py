@@ -1,7 +1,7 @@
 """The HTTP interface of the user service."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
@@ -33,7 +33,7 @@ BODY_PROBLEMS = responses(
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 # who has a session may say so, and who has none is let in as well
-OPEN = {"security": [{}]}
+OPEN: dict[str, Any] = {"security": [{}]}
 # to a browser that another site may have sent
 FORGERY = responses(HTTPStatus.FORBIDDEN)
 

@@ -117,7 +117,9 @@ def test_the_labs_of_this_project_differ_only_in_who_does_what() -> None:
     assert len({lab.name for lab in labs}) == len(labs)
     assert not any(one.subnet.overlaps(other.subnet) for one, other in combinations(labs, 2))
     assert [len(lab.hosts) for lab in labs] == [5, 1, 11]
-    groups = [set(yaml.safe_load((path / "hosts.yml").read_text())["all"]["children"]) for path in LABS]
+    groups = [
+        set(yaml.safe_load((path / "hosts.yml").read_text())["all"]["children"]) for path in LABS
+    ]
     assert groups == [groups[0]] * len(labs)
 
 
