@@ -157,7 +157,7 @@ class Shoppers:
         found: Json = json.loads(answer.content)
         return found
 
-    def _send(  # noqa: PLR0913, PLR0917 - a request's parts
+    def _send(  # noqa: PLR0913 - a request's parts
         self,
         method: str,
         path: str,
