@@ -1,8 +1,9 @@
 """The command line: make shop-load, or make shop-load ARGS='--soak 30 --rate 40'."""
 
 # first: Locust makes what waits for the network give way to the other visits
-import locust.env
 from locust.contrib.fasthttp import FastHttpSession
+from locust.event import EventHook
+from locust.stats import RequestStats
 
 # isort: split
 import argparse
@@ -34,23 +35,40 @@ class Load:
     """One run: people who come to a shop, and what Locust counts of it."""
 
     def __init__(self, url: str, seed: int) -> None:
-        self._environment = locust.env.Environment()
+        self._stats = RequestStats()
+        answered = EventHook()
+        answered.add_listener(self._count)
         client = FastHttpSession(
-            self._environment,
-            base_url=url,
+            url,
+            answered,
             user=None,
             concurrency=MOST_AT_ONCE,
             connection_timeout=PATIENCE_SECONDS,
             network_timeout=PATIENCE_SECONDS,
+            # that is, once: what has failed has failed
+            max_retries=1,
         )
         self._random = Random(seed)  # noqa: S311 - so that a run can be repeated
         self.shoppers = Shoppers(client, self._random)
 
     def step(self, rate: float, seconds: float) -> Step:
         """Let people come at a rate; return the figures of that time alone."""
-        self._environment.stats.reset_all()
+        self._stats.reset_all()
         arrived = arrive(self.shoppers.visit, rate, seconds, self._random)
-        return step_of(rate, arrived, self._environment.stats)
+        return step_of(rate, arrived, self._stats)
+
+    def _count(
+        self,
+        request_type: str,
+        name: str,
+        response_time: float,
+        response_length: int,
+        exception: Exception | None,
+        **_: object,
+    ) -> None:
+        self._stats.log_request(request_type, name, response_time, response_length)
+        if exception:
+            self._stats.log_error(request_type, name, exception)
 
 
 def main() -> int:
