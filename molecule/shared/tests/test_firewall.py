@@ -85,7 +85,7 @@ def test_exactly_the_flows_of_the_table_get_through(
 ) -> None:
     """From each host, and from here, every port that any host listens on is tried on every other.
 
-    Those that a program opened for its own host only, or that nobody thought of, are among them.
+    What nobody thought of is among them: the ports are what `ss` lists, not a list of ours.
     """
     addresses = {name: platform.address(name) for name in platform.names}
     sources = addresses | {OPERATOR: str(platform.lab.gateway)}
