@@ -146,14 +146,14 @@ class Shoppers:
             if HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
                 answer.success()
             else:
-                answer.failure(f"status {answer.status_code}")
+                answer.failure(_reason(answer))
         return answer
 
     def _must(self, method: str, path: str, body: Json | None = None) -> Json:
         answer = self._send(method, path, body)
         if answer.status_code not in (HTTPStatus.OK, HTTPStatus.CREATED):
             text = (answer.content or b"").decode(errors="replace")[:300]
-            raise ShopError(f"{method} {path}: status {answer.status_code} {text}".rstrip())
+            raise ShopError(f"{method} {path}: {_reason(answer)} {text}".rstrip())
         found: Json = json.loads(answer.content)
         return found
 
@@ -178,3 +178,8 @@ class Shoppers:
             headers=headers,
             catch_response=catch_response,
         )
+
+
+def _reason(answer: Any) -> str:  # noqa: ANN401 - Locust's answer
+    """Return the status, or why there is no answer."""
+    return f"status {answer.status_code}" if answer.status_code else str(answer.error)
