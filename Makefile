@@ -91,7 +91,7 @@ release: $(READY) ## build the services into dist/, one archive per version
 
 faults: ## break the lab under load, account for every order, write docs/faults.md: make faults ARGS='-k broker_kill' SEEDS=7-9
 	@$(MAKE) lab-up deploy ARGS=
-	@$(BIN)/pytest molecule/shared/faults -m fault --seeds $(SEEDS) --report docs/faults.md $(ARGS)
+	@ANSIBLE_INVENTORY=$(INVENTORY) $(BIN)/pytest molecule/shared/faults -m fault --seeds $(SEEDS) --report docs/faults.md $(ARGS)
 
 bench: $(READY) ## compare with bare pika and frameworks on the running lab: make bench ARGS='--only consume --rounds 1'
 	@apps/benchmarks/install.sh
