@@ -31,9 +31,12 @@ PAGE = """\
 
 Written by `make flows` from `playbooks/group_vars/all/flows.yml`, the table that every host's
 firewall is made from: what is not in it is refused at once. `test_firewall.py` tries every port
-that anything listens on, from each host to all others, and compares; of another lab than the one
-of five hosts with `ANSIBLE_INVENTORY=inventory/single .venv/bin/pytest
-molecule/shared/tests/test_firewall.py`.
+that anything listens on, from each host to all others, and compares. Of another lab than
+`inventory/lab`, that is
+
+```
+ANSIBLE_INVENTORY=inventory/single .venv/bin/pytest molecule/shared/tests/test_firewall.py
+```
 
 Names in code style are groups of the inventory; what two of them on one host say to each other
 stays inside it. *Operators* are `platform_admin_networks`, *customers* are
