@@ -3,8 +3,9 @@
 
 Usage: place_order.py [-i INVENTORY] [SKU ...]
 
-Needs the addresses of the inventory, a connection to the payment service (the inventory's
-platform_admin_networks) and SSH to the order processors' hosts. Exits with 1 when the order is
+It buys as a guest and pays with a test card of the simulated gateway. Needs the addresses of the
+inventory, a connection to the user and payment services (the inventory's platform_admin_networks)
+and SSH to the order processors' hosts. Exits with 1 when the order is
 refused or is not processed in time.
 """
 
@@ -27,10 +28,16 @@ PROCESSED_WITHIN_SECONDS = 30.0
 POLL_SECONDS = 0.1
 # Ansible's commands stand beside the Python that runs this.
 BIN = Path(sys.executable).parent
+PORTS = {"user": 8082, "payment": 8084}
+# the gateway's card that is charged at once
+CARD = "4242 4242 4242 4242"
+# a request that is not decided yet is repeated for so long: longer than the gateway may take
+DECIDED_WITHIN_SECONDS = 60.0
+DECISION_POLL_SECONDS = 0.5
 
 
-def payment_url(inventory: str) -> str:
-    """Return the base URL of the payment service's first host in the inventory."""
+def service_urls(inventory: str) -> dict[str, str]:
+    """Return the base URL of each of the services' first host in the inventory."""
     listing = subprocess.run(
         [BIN / "ansible-inventory", "-i", inventory, "--list"],
         check=True,
@@ -38,25 +45,51 @@ def payment_url(inventory: str) -> str:
         text=True,
     )
     hosts = json.loads(listing.stdout)
-    try:
-        host = hosts["payment"]["hosts"][0]
-        address = hosts["_meta"]["hostvars"][host]["ansible_host"]
-    except (KeyError, IndexError):
-        sys.exit(f"place_order: the inventory {inventory} has no group `payment` with a host")
-    return f"http://{address}:8084"
+    urls = {}
+    for group, port in PORTS.items():
+        try:
+            host = hosts[group]["hosts"][0]
+            address = hosts["_meta"]["hostvars"][host]["ansible_host"]
+        except (KeyError, IndexError):
+            sys.exit(f"place_order: the inventory {inventory} has no group `{group}` with a host")
+        urls[group] = f"http://{address}:{port}"
+    return urls
 
 
-def place(url: str, skus: list[str]) -> dict[str, Any]:
-    """Place one order for the given products, with shipping; return the service's answer."""
+def begin_guest(url: str) -> dict[str, str]:
+    """Begin a guest's session; return the header that makes a request the guest's."""
+    print(f"$ curl {url}/guests --json '{json.dumps({'delivery': 'token'})}'")
+    answer = httpx.post(f"{url}/guests", json={"delivery": "token"}, timeout=10)
+    if answer.status_code != httpx.codes.CREATED:
+        print(f"{answer.status_code} {answer.text}\n")
+        sys.exit(1)
+    guest = answer.json()
+    # whoever has the token is this guest
+    print(f"{answer.status_code} {json.dumps(guest | {'token': '…'}, ensure_ascii=False)}\n")
+    return {"Authorization": f"Bearer {guest['token']}"}
+
+
+def place(url: str, guest: dict[str, str], skus: list[str]) -> dict[str, Any]:
+    """Place and pay one order for the given products, with shipping; return the answer."""
     key = str(uuid.uuid4())
     order = {
         "sessionId": f"user-session-{key[:8]}",
-        "userId": "507f1f77bcf86cd799439011",
         "items": [{"sku": sku, "quantity": count} for sku, count in Counter(skus).items()],
         "shipping": {"method": "standard"},
+        "card": {"number": CARD},
     }
-    print(f"$ curl {url}/payments -H 'Idempotency-Key: {key}' --json '{json.dumps(order)}'")
-    answer = httpx.post(f"{url}/payments", json=order, headers={"Idempotency-Key": key}, timeout=10)
+    print(
+        f"$ curl {url}/payments -H 'Authorization: Bearer …' -H 'Idempotency-Key: {key}'"
+        f" --json '{json.dumps(order)}'"
+    )
+    deadline = time.monotonic() + DECIDED_WITHIN_SECONDS
+    while True:
+        headers = guest | {"Idempotency-Key": key}
+        answer = httpx.post(f"{url}/payments", json=order, headers=headers, timeout=20)
+        # the same request again asks what became of it, and charges nothing
+        if answer.status_code != httpx.codes.ACCEPTED or time.monotonic() > deadline:
+            break
+        time.sleep(DECISION_POLL_SECONDS)
     print(f"{answer.status_code} {answer.text}\n")
     if answer.status_code != httpx.codes.CREATED:
         sys.exit(1)
@@ -64,11 +97,12 @@ def place(url: str, skus: list[str]) -> dict[str, Any]:
     return body
 
 
-def wait_until_processed(url: str, order_id: str) -> float:
+def wait_until_processed(url: str, guest: dict[str, str], order_id: str) -> float:
     """Poll the order's state until it is `processed`; return the seconds that it took."""
     start = time.monotonic()
     while time.monotonic() - start < PROCESSED_WITHIN_SECONDS:
-        state = httpx.get(f"{url}/orders/{order_id}", timeout=10).json().get("state")
+        answer = httpx.get(f"{url}/orders/{order_id}", headers=guest, timeout=10)
+        state = answer.json().get("state")
         if state == "processed":
             return time.monotonic() - start
         time.sleep(POLL_SECONDS)
@@ -102,9 +136,10 @@ def main() -> None:
     parser.add_argument("skus", nargs="*", metavar="SKU", default=["Linux"])
     arguments = parser.parse_args()
 
-    url = payment_url(arguments.inventory)
-    order_id = place(url, arguments.skus)["orderId"]
-    seconds = wait_until_processed(url, order_id)
+    urls = service_urls(arguments.inventory)
+    guest = begin_guest(urls["user"])
+    order_id = place(urls["payment"], guest, arguments.skus)["orderId"]
+    seconds = wait_until_processed(urls["payment"], guest, order_id)
     for host, lines in journal(arguments.inventory, order_id).items():
         print(f"{host}$ journalctl -t order-processor -o cat ORDER_ID={order_id}")
         print(lines)
