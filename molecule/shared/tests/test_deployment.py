@@ -22,7 +22,9 @@ PASSWORDS = (
     "vault_mysql_payment_password",
     "vault_redis_admin_password",
     "vault_redis_cart_password",
+    "vault_redis_payment_password",
     "vault_redis_user_password",
+    "vault_gateway_webhook_secret",
 )
 PLAYBOOKS = ("data", "broker", "shop")
 OTHER_PREFETCH = 3
@@ -164,7 +166,7 @@ def test_a_changed_password_of_redis_is_applied_too(rotated: Rotated, platform: 
     for service in carts(platform) + users(platform):
         service.wait_until_ready()
     host = platform.only("redis")
-    for user in ("admin", "cart", "user"):
+    for user in ("admin", "cart", "payment", "user"):
         name = f"vault_redis_{user}_password"
         for password, answer in (
             (rotated.passwords[name], "OK"),

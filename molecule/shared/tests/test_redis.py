@@ -7,7 +7,7 @@ import pytest
 from tests.helpers import ansible
 from tests.helpers.hosts import Platform
 from tests.helpers.redis import UNIT, Redis
-from tests.helpers.services import Service, carts, users
+from tests.helpers.services import Service, carts, payments, users
 from tests.helpers.waiting import wait_until
 
 MOST_EXPOSURE = 1.5
@@ -136,6 +136,26 @@ def test_the_user_service_may_write_sessions_and_counts_and_nothing_else(user: S
     assert [words for words in denied if found[words] not in REFUSED] == []
 
 
+def test_payment_may_read_sessions_and_nothing_else(platform: Platform) -> None:
+    """Who somebody is; it can let nobody in."""
+    (payment,) = payments(platform)
+    assert attempts(payment, (*OWN, "HGETALL", "session:test"), (*OWN, "PING")) == ["let in"] * 2
+    denied = [
+        "HSET session:test owner somebody",
+        "DEL session:test",
+        "EXPIRE session:test 1",
+        "HGETALL cart:test",
+        "HGETALL throttle:test",
+        "KEYS *",
+        "SCAN 0",
+        "ACL LIST",
+        "FLUSHALL",
+    ]
+    answers = attempts(payment, *[(*OWN, *words.split()) for words in denied])
+    found = dict(zip(denied, answers, strict=True))
+    assert [words for words in denied if found[words] not in REFUSED] == []
+
+
 def test_a_script_may_no_more_than_its_account(cart: Service) -> None:
     """A session cannot be written by way of Lua either."""
     source = "return redis.call('HSET', KEYS[1], 'owner', 'somebody')"
@@ -146,7 +166,7 @@ def test_a_script_may_no_more_than_its_account(cart: Service) -> None:
 def test_there_is_no_account_beyond_those_of_the_services(redis: Redis) -> None:
     """And nobody is let in without a password: `default` is off."""
     accounts = [line.split() for line in redis.ask("ACL LIST")]
-    assert sorted(words[1] for words in accounts) == ["admin", "cart", "default", "user"]
+    assert sorted(words[1] for words in accounts) == ["admin", "cart", "default", "payment", "user"]
     for words in accounts:
         assert "nopass" not in words
         assert words[2] == ("off" if words[1] == "default" else "on")
@@ -156,7 +176,8 @@ def test_it_cannot_be_reached_from_hosts_that_do_not_need_it(platform: Platform)
     """Neither from the broker's and the storefront's hosts, nor from here."""
     address = platform.address(platform.only("redis"))
     connect = f"timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/6379'"
-    needed = {*platform.group("cart"), *platform.group("user"), platform.only("redis")}
+    services = [name for group in ("cart", "payment", "user") for name in platform.group(group)]
+    needed = {*services, platform.only("redis")}
     reached = platform.each(platform.names, lambda name: platform[name].run(connect).rc == 0)
     assert {name for name, ok in reached.items() if ok} == needed
 
@@ -171,7 +192,7 @@ def test_its_files_hold_no_password_and_are_not_for_everybody(
         "redis:redis 640 /etc/redis/redis.conf",
     ]
     contents = redis.run("cat /etc/redis/*")
-    assert contents.count(" on #") == 2
+    assert contents.count(" on #") == 4
     assert not [name for name, text in platform.secrets.items() if text in contents]
 
 

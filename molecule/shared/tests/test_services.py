@@ -105,6 +105,7 @@ def test_secrets_are_in_a_file_that_only_root_can_read(services: list[Service]) 
             "cart": {"REDIS_PASS"},
             "catalogue": set(),
             "user": {"REDIS_PASS"},
+            "payment": {"MYSQL_PASS", "RABBITMQ_PASS", "REDIS_PASS", "GATEWAY_WEBHOOK_SECRET"},
         }
         assert set(names) == expected.get(service.unit, {"MYSQL_PASS", "RABBITMQ_PASS"})
 

@@ -73,7 +73,7 @@ class StandInCatalogue:
 
 
 def _products() -> dict[str, dict[str, object]]:
-    listed = json.loads((PROJECT / "files" / "products.json").read_text())["products"]
+    listed = json.loads((PROJECT / "files" / "catalogue" / "products.json").read_text())
     extra = [
         {"sku": f"Extra-{number}", "name": f"Extra {number}", "price_minor": 100}
         for number in range(1, EXTRA + 1)

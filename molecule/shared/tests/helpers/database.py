@@ -44,6 +44,44 @@ class Database:
         counts = f"SELECT order_id, COUNT(*) FROM orders.orders WHERE order_id IN ({wanted})"  # noqa: S608
         return {row[0]: int(row[1]) for row in self.rows(f"{counts} GROUP BY order_id")}
 
+    def paid(self, owner: str) -> dict[str, int]:
+        """Return the paid orders of somebody: payment id and total in paise."""
+        return self._amounts(
+            "SELECT payment_id, total_minor FROM payments.payments"  # noqa: S608
+            f" WHERE user_id = '{owner}' AND state = 'paid'"
+        )
+
+    def charges(self, owner: str) -> dict[str, int]:
+        """Return what the simulated gateway took from somebody: payment id and paise."""
+        return self._amounts(
+            "SELECT c.payment_id, c.amount_minor FROM payments.simulated_charges c"  # noqa: S608
+            " JOIN payments.payments p ON p.payment_id = c.payment_id"
+            f" WHERE p.user_id = '{owner}' AND c.state = 'captured'"
+        )
+
+    def charges_without_order(self) -> int:
+        """Return how often the simulated gateway took money for what is no paid order."""
+        return int(
+            self.value(
+                "SELECT COUNT(*) FROM payments.simulated_charges c"
+                " LEFT JOIN payments.payments p"
+                " ON p.payment_id = c.payment_id AND p.state = 'paid'"
+                " WHERE c.state = 'captured' AND p.payment_id IS NULL"
+            )
+        )
+
+    def unsettled(self) -> int:
+        """Return how many orders are not decided, or have stock that is neither sold nor back."""
+        return self.count("payments.payments", "state = 'accepted' OR stock_settled = 0")
+
+    def sold(self, owner: str) -> dict[str, int]:
+        """Return how many of each product somebody has paid."""
+        return self._amounts(
+            "SELECT i.sku, SUM(i.quantity) FROM payments.payment_items i"  # noqa: S608
+            " JOIN payments.payments p ON p.payment_id = i.payment_id"
+            f" WHERE p.user_id = '{owner}' AND p.state = 'paid' GROUP BY i.sku"
+        )
+
     @contextmanager
     def locked(self, table: str) -> Iterator[None]:
         """Let nobody write to a table, so that a transaction stops right there."""
@@ -63,6 +101,9 @@ class Database:
             yield
         finally:
             self._platform[self._host].run(f"systemctl stop {unit}")
+
+    def _amounts(self, statement: str) -> dict[str, int]:
+        return {name: int(amount) for name, amount in self.rows(statement)}
 
     def waiting(self, word: str) -> list[str]:
         """Return the clients of statements with this word that wait for a table's lock."""

@@ -55,8 +55,9 @@ def broker(platform: Platform) -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def shop(platform: Platform) -> Iterator[Shop]:
-    """Return the shop's HTTP interface."""
-    shop = Shop(platform.address(platform.group("payment")[0]))
+    """Return the shop's HTTP interface, as one guest has it."""
+    payment, user = (platform.address(platform.group(name)[0]) for name in ("payment", "user"))
+    shop = Shop(payment, user)
     yield shop
     shop.close()
 

@@ -14,6 +14,7 @@ EMAIL_LINE = "📧 Confirmation email sent (simulated)"
 OURS = (
     "order-processor*",
     "payment",
+    "shipping",
     "cart",
     "catalogue",
     "user",
@@ -41,6 +42,10 @@ class Journal:
         )
         entries = [entry for entries in found.values() for entry in entries]
         return sorted(entries, key=lambda entry: int(entry["__REALTIME_TIMESTAMP"]))
+
+    def requests(self, host: str, order_id: str) -> list[Entry]:
+        """Return the lines of payment on a host about requests for an order."""
+        return self._read(host, f"-t payment ORDER_ID={order_id}")
 
     def block(self, order_id: str) -> list[str]:
         """Return the lines of an order's block, once its last one is written."""

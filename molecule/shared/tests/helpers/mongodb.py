@@ -44,6 +44,17 @@ class MongoDb:
         """Return how many reservations hold some of a product."""
         return int(self.ask(f"len(db.products.find_one({{'_id': {sku!r}}})['holds'])"))
 
+    def stocks(self) -> dict[str, tuple[int, int]]:
+        """Return of each product how many were ever delivered, and how many can be reserved."""
+        look = "{p['_id']: [p['delivered'], p['stock']] for p in db.products.find({})}"
+        return {sku: (delivered, left) for sku, (delivered, left) in self.ask(look).items()}
+
+    def held_orders(self) -> list[str]:
+        """Return the orders that hold some of a product."""
+        look = "[h['order'] for p in db.products.find({}) for h in p['holds'].values()]"
+        orders: list[str] = self.ask(look)
+        return orders
+
     @contextmanager
     def product(self, stock: int) -> Iterator[str]:
         """Let there be another product with so many on stock; return its sku."""

@@ -33,11 +33,11 @@ class Redis:
         (answer,) = self.ask(command)
         return answer
 
-    def begin_session(self, owner: str, kind: str = "user") -> str:
+    def begin_session(self, owner: str, kind: str = "user", seconds: int = SESSION_SECONDS) -> str:
         """Let somebody log in as the user service does; return the session's token."""
         token = uuid.uuid4().hex
         key = _session(token)
-        self.ask(f"HSET {key} owner {owner} kind {kind}", f"EXPIRE {key} {SESSION_SECONDS}")
+        self.ask(f"HSET {key} owner {owner} kind {kind}", f"EXPIRE {key} {seconds}")
         return token
 
     def end_session(self, token: str) -> None:
