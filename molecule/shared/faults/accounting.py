@@ -31,6 +31,10 @@ class Account:
     repeated: Names
     # there, and nobody has ordered it
     unexpected: Names
+    # paid and not charged exactly once, or charged and not paid
+    mischarged: Names
+    # products of which not as many left the stock as were bought
+    missold: Names
     # refused, or never answered, although the customer did everything right
     refused: Names
     # paid, and the customer does not know
@@ -44,14 +48,19 @@ class Account:
     @property
     def wrong(self) -> dict[str, Names]:
         """What must not be; empty when all is well."""
-        judged = ("lost", "doubled", "unexpected", "refused")
+        judged = ("lost", "doubled", "unexpected", "mischarged", "missold", "refused")
         return {name: names for name in judged if (names := getattr(self, name))}
 
 
 def account(claims: Claims, records: Records, *, repeats_allowed: bool) -> Account:
     """Compare; effects may be repeated only where `repeats_allowed`."""
     told = {(key, order_id) for key, order_id in claims.accepted.items()}
-    paid = {(key, each.order_id): each for key, found in records.orders.items() for each in found}
+    paid = {
+        (key, each.order_id): each
+        for key, found in records.orders.items()
+        for each in found
+        if each.paid
+    }
     repeated = _repeated(told | paid.keys(), records.effects)
     every = {order_id for _, order_id in told | paid.keys()}
     doubled = _doubled(claims, records) + ([] if repeats_allowed else repeated)
@@ -68,6 +77,8 @@ def account(claims: Claims, records: Records, *, repeats_allowed: bool) -> Accou
             *records.unexpected,
             *(f"{name}: an effect" for name in _strangers(records.effects, every)),
         ],
+        mischarged=_mischarged(records),
+        missold=_missold(records),
         refused=[*claims.refused, *(f"{key}: no answer" for key in claims.unanswered)],
         recovered=len(paid.keys() - told),
         processing_gap=longest_gap(_processed_times(records)),
@@ -131,8 +142,8 @@ def _lost(
 def _doubled(claims: Claims, records: Records) -> Names:
     doubled = []
     for key, found in records.orders.items():
-        if len(found) > 1:
-            doubled.append(f"{key}: paid {len(found)} times")
+        if (times := sum(order.paid for order in found)) > 1:
+            doubled.append(f"{key}: paid {times} times")
         for order in found:
             if order.rows > 1:
                 doubled.append(f"{order.order_id}: recorded {order.rows} times")
@@ -145,6 +156,25 @@ def _doubled(claims: Claims, records: Records) -> Names:
         f"{name}: answered to {count} orders" for name, count in shared.items() if count > 1
     ]
     return doubled
+
+
+def _mischarged(records: Records) -> Names:
+    wrong = [
+        f"{payment_id}: charged, and there is no payment" for payment_id in records.stray_charges
+    ]
+    for order in (each for found in records.orders.values() for each in found):
+        if order.charged != (order.total if order.paid else 0):
+            costs = f"costs {order.total}" if order.paid else f"is {order.state}"
+            wrong.append(f"{order.order_id}: {order.charged} paise are charged, and it {costs}")
+    return wrong
+
+
+def _missold(records: Records) -> Names:
+    return [
+        f"{sku}: {records.gone.get(sku, 0)} are gone, {records.bought.get(sku, 0)} were bought"
+        for sku in sorted(records.gone.keys() | records.bought.keys())
+        if records.gone.get(sku, 0) != records.bought.get(sku, 0)
+    ]
 
 
 def _repeated(expected: set[tuple[str, str]], effects: Effects) -> Names:

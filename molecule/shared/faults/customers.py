@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
@@ -20,6 +20,8 @@ PATIENCE_SECONDS = 240.0
 # a client without an answer asks again after about so long, unless it is told when
 PAUSE_SECONDS = 0.5
 TRY_AGAIN = (
+    # not decided yet: the same request asks what became of it
+    httpx.codes.ACCEPTED,
     httpx.codes.TOO_MANY_REQUESTS,
     httpx.codes.BAD_GATEWAY,
     httpx.codes.SERVICE_UNAVAILABLE,
@@ -42,18 +44,20 @@ class _Attempt:
 class Customers:
     """An open loop: an order is sent when it is due, whether or not earlier ones were answered.
 
-    Each is sent again, with the same Idempotency-Key, until it has an answer; a Retry-After is
-    obeyed. The ledger gets a line for what was wanted, what was answered, and what came instead.
+    Each is sent again, with the same Idempotency-Key, until it is paid; a Retry-After is obeyed.
+    They pay with `cards`, one drawn for each order; none of these may be declined. The ledger gets
+    a line for what was wanted, what was answered, and what came instead.
     """
 
     def __init__(
-        self, shop: Shop, ledger: Ledger, prefix: str, random: Random, rate: float = RATE
+        self, shop: Shop, ledger: Ledger, prefix: str, random: Random, cards: Sequence[str]
     ) -> None:
         self._shop = shop
         self._ledger = ledger
         self._prefix = prefix
         self._random = random
-        self._pause = 1 / rate
+        self._pause = 1 / RATE
+        self._cards = cards
         self._changed = Condition()
         self._waiting: list[_Attempt] = []
         self._sending = 0
@@ -111,7 +115,8 @@ class Customers:
 
     def _plan(self, number: int, due: float) -> None:
         skus = self._random.choices(PRODUCTS, k=self._random.randint(1, 3))
-        self._add(_Attempt(due, number, f"{self._prefix}-{number}", order_of(*skus)))
+        card = self._random.choice(self._cards)
+        self._add(_Attempt(due, number, f"{self._prefix}-{number}", order_of(*skus, card=card)))
 
     def _add(self, attempt: _Attempt) -> None:
         with self._changed:

@@ -1,12 +1,15 @@
 """What the platform has recorded, in its tables, queues and journals."""
 
 import json
+import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.helpers.broker import DEAD_LETTERS, QUEUE, VHOST, Broker
 from tests.helpers.database import Database
+from tests.helpers.mongodb import MongoDb
 from tests.helpers.parts import Parts
 from tests.helpers.services import PYTHON
 
@@ -20,16 +23,33 @@ MOST_PARKED = 10_000
 KEYS = "faults"
 
 # Rows of one run: the key, the order, when it was processed, in how many rows, whether its message
-# waits, and how many lines it has on both sides.
+# waits, how many lines it has on both sides, its state, its total, and what the gateway took.
 ORDERS = """
 SELECT p.idempotency_key, p.order_id, UNIX_TIMESTAMP(MAX(o.processed_at)),
   COUNT(o.order_id),
   (SELECT COUNT(*) FROM payments.outbox b WHERE b.message_id = p.order_id),
   (SELECT COUNT(*) FROM payments.payment_items i WHERE i.payment_id = p.payment_id),
-  (SELECT COUNT(*) FROM orders.order_items l WHERE l.order_id = p.order_id)
+  (SELECT COUNT(*) FROM orders.order_items l WHERE l.order_id = p.order_id),
+  p.state, COALESCE(p.total_minor, 0),
+  (SELECT COALESCE(SUM(c.amount_minor), 0) FROM payments.simulated_charges c
+   WHERE c.payment_id = p.payment_id AND c.state = 'captured')
 FROM payments.payments p LEFT JOIN orders.orders o ON o.order_id = p.order_id
-WHERE p.idempotency_key LIKE '{prefix}-%' GROUP BY p.idempotency_key, p.order_id, p.payment_id
+WHERE p.idempotency_key LIKE '{prefix}-%' GROUP BY p.idempotency_key, p.order_id, p.payment_id,
+  p.state, p.total_minor
 """
+# What customers of one run have bought of each product.
+BOUGHT = """
+SELECT i.sku, SUM(i.quantity)
+FROM payments.payment_items i JOIN payments.payments p ON p.payment_id = i.payment_id
+WHERE p.idempotency_key LIKE '{prefix}-%' AND p.state = 'paid' GROUP BY i.sku
+"""
+STRAY_CHARGES = """
+SELECT c.payment_id FROM payments.simulated_charges c
+LEFT JOIN payments.payments p ON p.payment_id = c.payment_id
+WHERE c.state = 'captured' AND p.payment_id IS NULL
+"""
+# The ids that payment gives; tests of the catalogue reserve for others.
+ORDER_ID = re.compile(r"ORD-\d+")
 # A payment's time is its service's, and a fault before this one may have moved that clock.
 UNEXPECTED = """
 SELECT o.order_id FROM orders.orders o LEFT JOIN payments.payments p ON p.order_id = o.order_id
@@ -59,6 +79,15 @@ class Recorded:
     in_outbox: bool
     lines_paid: int
     lines_processed: int
+    # accepted, paid or rejected; what it costs, and what the gateway has taken for it, in paise
+    state: str
+    total: int
+    charged: int
+
+    @property
+    def paid(self) -> bool:
+        """Whether it is an order: it was charged, and is to be processed."""
+        return self.state == "paid"
 
 
 @dataclass(frozen=True)
@@ -79,6 +108,11 @@ class Records:
     # order ids of messages in the dead-letter queue; what is none of an order's goes by its id
     parked: Counter[str] = field(default_factory=Counter)
     unexpected: list[str] = field(default_factory=list)
+    # payments that the gateway was asked for and that payment knows nothing of
+    stray_charges: list[str] = field(default_factory=list)
+    # of each product, how many customers have bought, and how many are no longer on stock
+    bought: Mapping[str, int] = field(default_factory=dict)
+    gone: Mapping[str, int] = field(default_factory=dict)
     # how much is still under way, by where it is; all is at rest when there is nothing in it
     waiting: dict[str, int] = field(default_factory=dict)
 
@@ -87,7 +121,7 @@ def read_orders(database: Database, prefix: str) -> dict[str, list[Recorded]]:
     """Return the orders whose idempotency key begins with the prefix."""
     orders: dict[str, list[Recorded]] = {}
     for row in database.rows(_utc(ORDERS.format(prefix=prefix))):
-        key, order_id, processed, rows, outbox, paid, lines = row
+        key, order_id, processed, rows, outbox, paid, lines, state, total, charged = row
         recorded = Recorded(
             order_id=order_id,
             processed_at=None if processed == "NULL" else float(processed),
@@ -95,9 +129,22 @@ def read_orders(database: Database, prefix: str) -> dict[str, list[Recorded]]:
             in_outbox=outbox != "0",
             lines_paid=int(paid),
             lines_processed=int(lines),
+            state=state,
+            total=int(total),
+            charged=int(charged),
         )
         orders.setdefault(key, []).append(recorded)
     return orders
+
+
+def read_bought(database: Database, prefix: str) -> dict[str, int]:
+    """Return how many of each product were paid in the orders of a run."""
+    return {sku: int(count) for sku, count in database.rows(BOUGHT.format(prefix=prefix))}
+
+
+def read_stray_charges(database: Database) -> list[str]:
+    """Return what the gateway has charged for no payment at all."""
+    return [payment_id for (payment_id,) in database.rows(STRAY_CHARGES)]
 
 
 def read_unexpected(database: Database, prefix: str, since: float) -> list[str]:
@@ -149,6 +196,13 @@ def read_waiting(parts: Parts) -> dict[str, int]:
     counts = {
         "outbox": parts.database.count("payments.outbox", "true"),
         "effects": _waiting_effects(parts.database),
+        "undecided orders": parts.database.count("payments.payments", "state = 'accepted'"),
+        "orders with stock": parts.database.count(
+            "payments.payments", "state <> 'accepted' AND stock_settled = 0"
+        ),
+        "reservations": len(
+            [*filter(ORDER_ID.fullmatch, MongoDb(parts.platform).held_orders())],
+        ),
         "unacknowledged": parts.broker.queue()["messages_unacknowledged"],
         **ready_messages(parts),
     }

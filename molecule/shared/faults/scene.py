@@ -4,25 +4,29 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
 from faults.accounting import Account, account, recovery_seconds
-from faults.customers import Customers
+from faults.customers import PRODUCTS, Customers
 from faults.ledger import Ledger, read_claims
 from faults.records import (
     KEYS,
     Effects,
     Records,
+    read_bought,
     read_journals,
     read_orders,
     read_parked,
+    read_stray_charges,
     read_unexpected,
 )
 from faults.rest import check_rest, wait_for_rest
 from tests.helpers.parts import Parts
+from tests.helpers.shop import CHARGED
+from tests.helpers.stock import Stock
 
 T = TypeVar("T")
 
@@ -32,6 +36,8 @@ AFTER_SECONDS = 3.0
 # after the last order, everything is processed within this time, unless a fault says otherwise
 SETTLE_SECONDS = 120.0
 POLL_SECONDS = 0.5
+# of each product, more than the customers of a run can buy
+ENOUGH = 20_000
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,9 @@ class Scene:
         self.began = time.time()
         self._prefix = f"{KEYS}-{int(self.began)}-{fault.name}-{seed}"
         self._healed: float | None = None
+        self._stock = Stock(parts.platform)
+        # how many of each product were sold before
+        self._gone: dict[str, int] = {}
         self._seen: list[str] = []
         self._events: list[tuple[float, str]] = []
 
@@ -119,18 +128,22 @@ class Scene:
         repeats_allowed: bool = False,
         parked: Callable[[], int] = lambda: 0,
         settle: float = SETTLE_SECONDS,
+        cards: Sequence[str] = (CHARGED,),
     ) -> Iterator[None]:
         """Let customers order, before, during and after what is done within; then judge.
 
-        Fails when anything is lost, doubled or unexpected, when more or less is parked than
-        `parked` says, when something is still under way after `settle` seconds, and when the
-        fault was not seen.
+        Fails when anything is lost, doubled or unexpected, when something is charged or sold that
+        was not bought or the other way round, when more or less is parked than `parked` says, when
+        something is still under way after `settle` seconds, and when the fault was not seen.
         """
         check_rest(self.parts)
+        self._stock.ensure(PRODUCTS, ENOUGH)
+        self._gone = self._stock.gone()
+        shop = self.parts.shop.another()
         self.rested = True
         self.began = time.time()
         with Ledger(self._folder / f"{self._fault.name}-{self._seed}.jsonl") as ledger:
-            customers = Customers(self.parts.shop, ledger, self._prefix, self.random)
+            customers = Customers(shop, ledger, self._prefix, self.random, cards)
             customers.start()
             self.note("customers order")
             try:
@@ -145,6 +158,7 @@ class Scene:
                 raise
             self.note("no more orders")
             customers.stop()
+        shop.close()
         self.note("every customer has an answer")
         self._judge(ledger.path, effects, parked(), settle, repeats_allowed=repeats_allowed)
 
@@ -166,7 +180,14 @@ class Scene:
             time.sleep(POLL_SECONDS)
         left = wait_for_rest(self.parts, max(15.0, deadline - time.monotonic()))
         self.note("at rest" if not left else f"still under way: {json.dumps(left)}")
-        result = account(claims, self._read(effects), repeats_allowed=repeats_allowed)
+        # what is on stock and what is charged is looked at when nothing changes any more
+        final = replace(
+            self._read(effects),
+            stray_charges=read_stray_charges(self.parts.database),
+            bought=read_bought(self.parts.database, self._prefix),
+            gone=self._sold(),
+        )
+        result = account(claims, final, repeats_allowed=repeats_allowed)
         healed = self._healed or time.time()
         self.outcome = Outcome(
             fault=self._fault.name,
@@ -192,6 +213,11 @@ class Scene:
             parked=read_parked(self.parts.broker),
             unexpected=read_unexpected(self.parts.database, self._prefix, self.began),
         )
+
+    def _sold(self) -> dict[str, int]:
+        """Return how many of each product are no longer on stock since the orders began."""
+        sold = {sku: now - self._gone.get(sku, 0) for sku, now in self._stock.gone().items()}
+        return {sku: count for sku, count in sold.items() if count}
 
     def _problems(self, result: Account, left: dict[str, int], parked: int) -> list[str]:
         problems = [

@@ -6,6 +6,7 @@ from faults.packets import MYSQL, Rule, query, rules
 from faults.scene import Scene
 from faults.wire import readable_statements
 from tests.helpers.services import Service
+from tests.helpers.shop import CHARGED, DECIDED_LATER, UNANSWERED
 from tests.helpers.waiting import wait_until
 
 KILL = "systemctl kill --signal=KILL"
@@ -57,7 +58,8 @@ def test_consumer_stop(scene: Scene) -> None:
 @pytest.mark.fault("payment `kill -9`")
 def test_payment_kill(scene: Scene) -> None:
     """Kill the payment service with requests in its hands; customers send them again."""
-    with scene.orders():
+    # some are charged without an answer, and some decided later
+    with scene.orders(cards=(*[CHARGED] * 18, UNANSWERED, DECIDED_LATER)):
         run = _kill(scene, scene.parts.payment)
         scene.healed()
         _wait_for_next_run(scene.parts.payment, run)

@@ -28,6 +28,9 @@ def recorded(number: int, **changes: object) -> dict[str, list[Recorded]]:
         "in_outbox": False,
         "lines_paid": 2,
         "lines_processed": 2,
+        "state": "paid",
+        "total": 199900,
+        "charged": 199900,
     }
     return {f"key-{number}": [Recorded(**(fields | changes))]}  # type: ignore[arg-type]
 
@@ -126,6 +129,53 @@ def test_what_nobody_ordered_is_unexpected() -> None:
     records = Records(recorded(1), effects_of(1, 7), unexpected=["ORD-9"])
     result = account(claims_of(1), records, repeats_allowed=False)
     assert result.unexpected == ["ORD-9", "ORD-7: an effect"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"charged": 0}, "0 paise are charged, and it costs 199900"),
+        ({"charged": 399800}, "399800 paise are charged, and it costs 199900"),
+        ({"state": "rejected"}, "199900 paise are charged, and it is rejected"),
+        ({"state": "accepted"}, "199900 paise are charged, and it is accepted"),
+    ],
+)
+def test_what_is_charged_otherwise_than_paid_is_mischarged(
+    changes: dict[str, object], said: str
+) -> None:
+    """Too much, too little, or for no order."""
+    result = account(Claims(), Records(recorded(1, **changes), effects_of(1)), repeats_allowed=True)
+    assert [said in line for line in result.mischarged] == [True]
+    assert "mischarged" in result.wrong
+
+
+def test_a_charge_that_payment_does_not_know_is_mischarged() -> None:
+    """Somebody paid for nothing."""
+    records = Records({}, effects_of(), stray_charges=["pay_1"])
+    result = account(Claims(), records, repeats_allowed=False)
+    assert result.wrong == {"mischarged": ["pay_1: charged, and there is no payment"]}
+
+
+def test_an_order_that_is_rejected_is_no_order() -> None:
+    """It is neither lost nor doubled; whoever was told that it is paid misses it."""
+    rejected = recorded(1, state="rejected", charged=0, processed_at=None)
+    records = Records({"key-1": rejected["key-1"] * 2}, effects_of())
+    assert account(Claims(), records, repeats_allowed=False).wrong == {}
+    assert account(claims_of(1), records, repeats_allowed=False).wrong.keys() == {"lost"}
+
+
+@pytest.mark.parametrize(
+    ("gone", "bought"), [({"Linux": 2}, {"Linux": 1}), ({}, {"Linux": 1}), ({"Git": 1}, {})]
+)
+def test_stock_that_is_not_what_was_bought_is_missold(
+    gone: dict[str, int], bought: dict[str, int]
+) -> None:
+    """Sold too often, not at all, or gone without a buyer."""
+    records = Records(recorded(1), effects_of(1), gone=gone, bought=bought)
+    result = account(claims_of(1), records, repeats_allowed=False)
+    assert result.wrong.keys() == {"missold"}
+    right = Records(recorded(1), effects_of(1), gone=bought, bought=bought)
+    assert account(claims_of(1), right, repeats_allowed=False).wrong == {}
 
 
 def test_times_tell_the_longest_gap_and_the_recovery() -> None:

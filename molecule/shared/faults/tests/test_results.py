@@ -21,8 +21,8 @@ def outcome(fault: str, seed: int, gap: float = 1.0, lost: tuple[str, ...] = ())
     """Return a run in which 100 orders were accepted."""
     account = Account(
         attempted=100, accepted=100, processed=100, waiting=0, parked=1, lost=[*lost], doubled=[],
-        repeated=[], unexpected=[], refused=[], recovered=0, processing_gap=gap, accepting_gap=0.1,
-        slowest=3.0,
+        repeated=[], unexpected=[], mischarged=[], missold=[], refused=[], recovered=0,
+        processing_gap=gap, accepting_gap=0.1, slowest=3.0,
     )  # fmt: skip
     return Outcome(
         fault=fault, title=fault.title(), description="Break it.", seed=seed, began=0.0,
