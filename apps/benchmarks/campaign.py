@@ -104,6 +104,7 @@ class Campaign:
             processes=case.processes,
             rate=case.rate,
             profile=self.profile,
+            session=self.stage.session,
         )
         usages: list[Usage] = []
         # the services' units and their journal are root's, and so is looking into a process

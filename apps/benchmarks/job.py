@@ -50,8 +50,8 @@ class Job:
     """One measurement of one client.
 
     `queue_type` is classic or quorum; `rate` is that of an open loop, in messages a second;
-    `profile` asks where the time goes. On the host, `queue` gets its name, and `meters` the folder
-    where the client's processes count.
+    `profile` asks where the time goes; `session` is the token of the customer who orders. On the
+    host, `queue` gets its name, and `meters` the folder where the client's processes count.
     """
 
     client: str
@@ -63,6 +63,7 @@ class Job:
     processes: int = 1
     rate: float = 0.0
     profile: bool = False
+    session: str = ""
     queue: str = ""
     meters: str = ""
 

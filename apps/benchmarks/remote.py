@@ -109,3 +109,5 @@ class Hosts:
         self.broker = first("rabbitmq")
         self.data = first("mysql")
         self.app = first("payment", "order_processor")
+        self.catalogue = first("catalogue")
+        self.user = first("user")

@@ -1,8 +1,10 @@
 """Sets the stage on the lab's hosts, and clears it.
 
-Everything is the benchmarks' own: two virtual hosts on the broker (one whose queues are classic by
-default, one whose queues are quorum queues), two databases, one account on each, and a folder on
-the application host. The platform's own queues, tables and journal are not touched.
+Almost everything is the benchmarks' own: two virtual hosts on the broker (one whose queues are
+classic by default, one whose queues are quorum queues), two databases, one account on each, and a
+folder on the application host. The platform's own queues, tables and journal are not touched.
+Orders of a load are a guest's and reserve stock, for which the platform's own Redis and catalogue
+are used.
 """
 
 import hashlib
@@ -16,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.customer import begin_guest, deliver, take_back
 from benchmarks.job import Broker, Database
 from benchmarks.remote import Hosts, Remote
 
@@ -36,6 +39,8 @@ class Stage:
 
     hosts: Hosts
     password: str
+    # the token of the guest who orders
+    session: str
 
     def broker(self, queue_type: str) -> Broker:
         """Return the virtual host whose queues are of a type."""
@@ -56,15 +61,17 @@ def prepared(hosts: Hosts, *, source: bool) -> Iterator[Stage]:
 
     With `source`, the working tree's code runs in place of the deployed release's.
     """
-    stage = Stage(hosts, secrets.token_hex(16))
+    stage = Stage(hosts, secrets.token_hex(16), begin_guest(hosts))
     _clear(hosts)
     try:
+        deliver(hosts)
         _copy_programs(hosts.app, source=source)
         _make_virtual_hosts(stage)
         _make_databases(stage)
         yield stage
     finally:
         _clear(hosts)
+        take_back(hosts)
 
 
 def _copy_programs(app: Remote, *, source: bool) -> None:

@@ -25,6 +25,8 @@ from benchmarks.job import Job
 __all__ = ["load"]
 
 PROCESSED_LINE = "MESSAGE=✅ Order processed successfully!"
+# the simulated gateway charges it at once
+CARD = "4242 4242 4242 4242"
 WARM_UP = 30
 POLL_SECONDS = 0.5
 DRAIN_SECONDS = 120.0
@@ -50,13 +52,14 @@ def load(job: Job, _run: int) -> dict[str, Any]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     for name in ("benchmark_payments", "benchmark_orders"):
         empty_all_tables(replace(job.database, name=name))
+    customer = {"Authorization": f"Bearer {job.session}"}
     with running(job, "order-processor", "payment") as units:
         for unit in units.values():
             unit.start()
-        uvloop.run(_send(WARM_UP, 20))
+        uvloop.run(_send(customer, WARM_UP, 20))
         _wait_until_processed(WARM_UP)
         say("began")
-        orders = uvloop.run(_send(job.messages, job.rate))
+        orders = uvloop.run(_send(customer, job.messages, job.rate))
         _wait_until_processed(WARM_UP + job.messages)
         say("ended")
         _add_times(orders)
@@ -70,12 +73,14 @@ def load(job: Job, _run: int) -> dict[str, Any]:
     }
 
 
-async def _send(count: int, rate: float) -> list[Order]:
+async def _send(customer: dict[str, str], count: int, rate: float) -> list[Order]:
     loop = asyncio.get_running_loop()
     orders: list[Order] = []
     async with (
         aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(60)
+            connector=aiohttp.TCPConnector(limit=0),
+            timeout=aiohttp.ClientTimeout(60),
+            headers=customer,
         ) as session,
         asyncio.TaskGroup() as tasks,
     ):
@@ -93,8 +98,8 @@ async def _post(session: aiohttp.ClientSession, order: Order) -> None:
     key = str(uuid.uuid4())
     body = {
         "sessionId": f"user-session-{key[:8]}",
-        "userId": "507f1f77bcf86cd799439011",
         "items": [{"sku": "Linux", "quantity": 1}],
+        "card": {"number": CARD},
     }
     headers = {"Idempotency-Key": key}
     async with session.post(f"{PAYMENT_URL}/payments", json=body, headers=headers) as answer:

@@ -44,9 +44,10 @@ class Unit:
     def install(self) -> None:
         """Write the unit and its settings."""
         deployed = (DEPLOYED / f"{self._service}.service").read_text()
-        lines = [line for line in deployed.splitlines() if not line.startswith("EnvironmentFile=")]
-        # settings of the file win over those in the unit
-        place = lines.index("[Service]") + 1
+        lines = deployed.splitlines()
+        # settings of files win over those in the unit, and those of the last file over the others:
+        # the passwords that the benchmark has no own for are the deployed ones
+        place = lines.index("[Install]")
         lines[place:place] = [f"EnvironmentFile={self._environment}", f"LogNamespace={NAMESPACE}"]
         self._environment.touch(mode=0o600)
         settings = "".join(f'{name}="{value}"\n' for name, value in self._settings.items())
