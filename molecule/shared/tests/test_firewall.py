@@ -144,6 +144,36 @@ def test_a_refused_connection_is_refused_at_once(platform: Platform) -> None:
         socket.create_connection((target, 3306), timeout=2)
 
 
+def test_payment_is_let_in_where_it_asks_and_no_other_service_is(
+    platform: Platform, openings: Openings
+) -> None:
+    """Sessions, stock and shipping: their hosts know each other's addresses."""
+    services = ("payment", "catalogue", "cart", "user", "shipping", "order_processor")
+    clients = {
+        ("redis", 6379): {"payment", "cart", "user"},
+        ("catalogue", 8081): {"payment", "cart"},
+        ("shipping", 8085): {"payment"},
+    }
+    for (group, port), expected in clients.items():
+        (sources,) = [
+            opening["from"]
+            for opening in openings[platform.group(group)[0]]
+            if str(opening["port"]) == str(port)
+        ]
+        let_in = {
+            service
+            for service in services
+            for name in platform.group(service)
+            if _within(platform.address(name), sources)
+        }
+        sharing = {
+            service
+            for service in services
+            if {*platform.group(service)} & {n for e in expected for n in platform.group(e)}
+        }
+        assert expected <= let_in <= sharing, (group, let_in)
+
+
 def _ports(listing: str) -> set[int]:
     """Return the ports of `ss --listening` that others could reach but for the firewall."""
     ends = (line.split()[3].rpartition(":") for line in listing.splitlines())

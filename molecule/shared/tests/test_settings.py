@@ -58,6 +58,10 @@ def test_all_wrong_settings_are_named_at_once(processors: list[Service]) -> None
         ("payment", "HTTP_PORT=0", "HTTP_PORT: must be between 1 and 65535, got '0'"),
         ("payment", "RABBITMQ_PORT=amqp", "RABBITMQ_PORT: must be between 1 and 65535, got 'amqp'"),
         ("payment", "RABBITMQ_PASS=", "RABBITMQ_PASS: is required"),
+        ("payment", "REDIS_PASS=", "REDIS_PASS: is required"),
+        ("payment", "CATALOGUE_URL=", "CATALOGUE_URL: is required"),
+        ("payment", "SHIPPING_URL=", "SHIPPING_URL: is required"),
+        ("payment", "GATEWAY_WEBHOOK_SECRET=", "GATEWAY_WEBHOOK_SECRET: is required"),
         ("order-processor", "RABBITMQ_HOST=", "RABBITMQ_HOST: is required"),
         ("order-processor", "MYSQL_PASS=", "MYSQL_PASS: is required"),
         (
