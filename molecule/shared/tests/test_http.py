@@ -61,7 +61,7 @@ def without(field: str) -> Json:
         (changed(userId="u" * 1000), "userId"),
         (changed(shipping={"method": "rocket"}), "shipping.method"),
         (changed(shipping={"city": 1}), "shipping.city"),
-        (changed(expectedTotalMinor=-1), "expectedTotalMinor"),
+        (changed(expectedTotalMinor="1999"), "expectedTotalMinor"),
     ],
     ids=str,
 )

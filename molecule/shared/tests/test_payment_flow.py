@@ -291,6 +291,18 @@ def test_two_pieces_are_sold_to_both(shop: Shop, guest: Shop, store: MongoDb) ->
         wait_until("it is sold", lambda: (store.stock(sku), store.holds(sku)) == (0, 0))
 
 
+def test_monitoring_sees_what_became_of_requests(payment: Service, guest: Shop) -> None:
+    """By outcome, and how long the gateway took."""
+    key, body = str(uuid.uuid4()), order_of("Linux")
+    assert [guest.pay(body, key).status_code for _ in range(2)] == [201, 201]
+    assert guest.pay(order_of("Linux", card=DECLINED)).status_code == 402
+    metrics = payment.http("/metrics")
+    for outcome in ("paid", "repeated", "declined"):
+        assert f'skillupworks_payments_total{{outcome="{outcome}"}}' in metrics
+    for name in ("skillupworks_gateway_seconds_count", "skillupworks_orders_without_stock_total"):
+        assert name in metrics
+
+
 # What goes wrong
 
 

@@ -7,7 +7,7 @@ from tests.helpers.broker import Broker
 from tests.helpers.database import Database
 from tests.helpers.hosts import Platform
 from tests.helpers.journal import Journal
-from tests.helpers.services import Service
+from tests.helpers.services import Service, catalogues, shippings, users
 from tests.helpers.shop import Shop
 from tests.helpers.waiting import wait_until
 
@@ -45,7 +45,8 @@ class Parts:
         assert {self.shop.state(order_id) for order_id in [*once][:3]} == {"processed"}
 
     def wait_until_ready(self, seconds: float = 60) -> None:
-        """Return when all services say that they work."""
+        """Return when all services that an order needs say that they work."""
         wait_until("the broker answers", self.broker.answers, seconds)
-        for service in (*self.processors, self.payment):
+        asked = [found for of in (catalogues, shippings, users) for found in of(self.platform)]
+        for service in (*self.processors, *asked, self.payment):
             service.wait_until_ready(seconds)
