@@ -153,7 +153,7 @@ def test_what_the_client_says_about_money_is_ignored_and_noted(
         for entry in journal.requests(payment.host, placed["orderId"])
         if "IGNORED" in entry
     }
-    assert {name.rpartition(".")[2] for name in ignored.split(",")} == {
+    assert {name.strip().rpartition(".")[2] for name in ignored.split(",")} == {
         "price",
         "priceMinor",
         "total",
