@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.helpers.broker import DEAD_LETTERS, QUEUE, VHOST, Broker
-from tests.helpers.database import Database
+from tests.helpers.database import TAKEN, Database
 from tests.helpers.mongodb import MongoDb
 from tests.helpers.parts import Parts
 from tests.helpers.services import PYTHON
@@ -32,7 +32,7 @@ SELECT p.idempotency_key, p.order_id, UNIX_TIMESTAMP(MAX(o.processed_at)),
   (SELECT COUNT(*) FROM orders.order_items l WHERE l.order_id = p.order_id),
   p.state, COALESCE(p.total_minor, 0),
   (SELECT COALESCE(SUM(c.amount_minor), 0) FROM payments.simulated_charges c
-   WHERE c.payment_id = p.payment_id AND c.state = 'captured')
+   WHERE c.payment_id = p.payment_id AND {taken})
 FROM payments.payments p LEFT JOIN orders.orders o ON o.order_id = p.order_id
 WHERE p.idempotency_key LIKE '{prefix}-%' GROUP BY p.idempotency_key, p.order_id, p.payment_id,
   p.state, p.total_minor
@@ -46,7 +46,7 @@ WHERE p.idempotency_key LIKE '{prefix}-%' AND p.state = 'paid' GROUP BY i.sku
 STRAY_CHARGES = """
 SELECT c.payment_id FROM payments.simulated_charges c
 LEFT JOIN payments.payments p ON p.payment_id = c.payment_id
-WHERE c.state = 'captured' AND p.payment_id IS NULL
+WHERE {taken} AND p.payment_id IS NULL
 """
 # The ids that payment gives; tests of the catalogue reserve for others.
 ORDER_ID = re.compile(r"ORD-\d+")
@@ -120,7 +120,7 @@ class Records:
 def read_orders(database: Database, prefix: str) -> dict[str, list[Recorded]]:
     """Return the orders whose idempotency key begins with the prefix."""
     orders: dict[str, list[Recorded]] = {}
-    for row in database.rows(_utc(ORDERS.format(prefix=prefix))):
+    for row in database.rows(_utc(ORDERS.format(prefix=prefix, taken=TAKEN))):
         key, order_id, processed, rows, outbox, paid, lines, state, total, charged = row
         recorded = Recorded(
             order_id=order_id,
@@ -144,7 +144,7 @@ def read_bought(database: Database, prefix: str) -> dict[str, int]:
 
 def read_stray_charges(database: Database) -> list[str]:
     """Return what the gateway has charged for no payment at all."""
-    return [payment_id for (payment_id,) in database.rows(STRAY_CHARGES)]
+    return [payment_id for (payment_id,) in database.rows(STRAY_CHARGES.format(taken=TAKEN))]
 
 
 def read_unexpected(database: Database, prefix: str, since: float) -> list[str]:
@@ -198,7 +198,7 @@ def read_waiting(parts: Parts) -> dict[str, int]:
         "effects": _waiting_effects(parts.database),
         "undecided orders": parts.database.count("payments.payments", "state = 'accepted'"),
         "orders with stock": parts.database.count(
-            "payments.payments", "state <> 'accepted' AND stock_settled = 0"
+            "payments.payments", "state <> 'accepted' AND settle_at IS NOT NULL"
         ),
         "reservations": len(
             [*filter(ORDER_ID.fullmatch, MongoDb(parts.platform).held_orders())],

@@ -61,6 +61,8 @@ def without(field: str) -> Json:
         (changed(userId="u" * 1000), "userId"),
         (changed(shipping={"method": "rocket"}), "shipping.method"),
         (changed(shipping={"city": 1}), "shipping.city"),
+        (changed(shipping={"city": "Mumbai"}), "shipping.city"),
+        (changed(shipping={}), "shipping"),
         (changed(expectedTotalMinor="1999"), "expectedTotalMinor"),
     ],
     ids=str,

@@ -10,6 +10,9 @@ from tests.helpers.waiting import wait_until
 
 # Longer than any test holds a lock: a test that was killed must not hold it for ever.
 LOCK_SECONDS = 120
+# Charges of the simulated gateway, as `c`, that took money. What is pending there is taken when its
+# time has come, although its row stays as it is.
+TAKEN = "c.state IN ('captured', 'pending')"
 
 
 class Database:
@@ -56,23 +59,23 @@ class Database:
         return self._amounts(
             "SELECT c.payment_id, c.amount_minor FROM payments.simulated_charges c"  # noqa: S608
             " JOIN payments.payments p ON p.payment_id = c.payment_id"
-            f" WHERE p.user_id = '{owner}' AND c.state = 'captured'"
+            f" WHERE p.user_id = '{owner}' AND {TAKEN}"
         )
 
     def charges_without_order(self) -> int:
         """Return how often the simulated gateway took money for what is no paid order."""
         return int(
             self.value(
-                "SELECT COUNT(*) FROM payments.simulated_charges c"
+                "SELECT COUNT(*) FROM payments.simulated_charges c"  # noqa: S608
                 " LEFT JOIN payments.payments p"
                 " ON p.payment_id = c.payment_id AND p.state = 'paid'"
-                " WHERE c.state = 'captured' AND p.payment_id IS NULL"
+                f" WHERE {TAKEN} AND p.payment_id IS NULL"
             )
         )
 
     def unsettled(self) -> int:
         """Return how many orders are not decided, or have stock that is neither sold nor back."""
-        return self.count("payments.payments", "state = 'accepted' OR stock_settled = 0")
+        return self.count("payments.payments", "state = 'accepted' OR settle_at IS NOT NULL")
 
     def sold(self, owner: str) -> dict[str, int]:
         """Return how many of each product somebody has paid."""
