@@ -1,6 +1,6 @@
 """Stand-ins for what the catalogue works with: products and reservations in memory, and a clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Lock
 from typing import TypeVar
 
@@ -58,6 +58,10 @@ class MemoryProducts:
     def product(self, sku: str) -> Product | None:
         self._answer()
         return self.products.get(sku)
+
+    def named(self, skus: Collection[str]) -> dict[str, Product]:
+        self._answer()
+        return {sku: self.products[sku] for sku in skus if sku in self.products}
 
     def categories(self) -> list[Category]:
         self._answer()

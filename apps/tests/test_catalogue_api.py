@@ -212,12 +212,18 @@ def test_stock_is_reserved_sold_and_given_back(
     held = answer.json()
     assert held["orderId"] == "ORD-1"
     assert held["state"] == "held"
-    assert held["items"] == [{"sku": "Git", "quantity": 1}, {"sku": "Linux", "quantity": 3}]
+    items = [{"sku": "Git", "quantity": 1}, {"sku": "Linux", "quantity": 3}]
+    costs = {"priceMinor": 79_950, "weightGrams": 300}
+    names = [{"name": "Git and Code Review"}, {"name": "Linux Administration"}]
+    assert held["items"] == [item | name | costs for item, name in zip(items, names, strict=True)]
     assert held["expiresAt"].endswith("Z")
     assert stock.stocks == {"Linux": 2, "Git": 4}
 
     sold = client.post("/reservations/ORD-1/commit")
-    assert (sold.status_code, sold.json()) == (200, held | {"state": "committed"})
+    assert (sold.status_code, sold.json()) == (
+        200,
+        held | {"state": "committed", "items": items},
+    )
     assert_problem(client.delete("/reservations/ORD-1"), 409, code="committed")
 
     reserve(client, order="ORD-2")

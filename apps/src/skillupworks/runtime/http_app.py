@@ -78,5 +78,5 @@ def create_http_app(
 
 
 def add_facts(request: Request, **facts: str) -> None:
-    """Add fields to the log event of a request."""
-    request.state.facts = facts
+    """Add fields to the log event of a request; one that is there already is replaced."""
+    request.state.facts = getattr(request.state, "facts", {}) | facts

@@ -1,5 +1,6 @@
 """The HTTP interface of the catalogue."""
 
+from collections.abc import Collection
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Protocol
@@ -39,6 +40,9 @@ class ProductStore(Protocol):
 
     def product(self, sku: str) -> Product | None:
         """Return a product that is sold, or None."""
+
+    def named(self, skus: Collection[str]) -> dict[str, Product]:
+        """Return products by sku, also those that are no longer sold."""
 
     def categories(self) -> list[Category]:
         """Return all categories in the order of their file."""
@@ -132,7 +136,7 @@ def create_app(
         """Return all categories."""
         return _cacheable(request, CategoriesAnswer.of(products.categories()), cache_seconds)
 
-    add_reservation_routes(app, reservations)
+    add_reservation_routes(app, reservations, products)
     return app
 
 

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry, Counter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from urllib3.exceptions import HTTPError
 
-from skillupworks.runtime import trace
+from skillupworks.runtime.http_client import HttpPool
 from skillupworks.runtime.validation import problems_of
 from skillupworks.shop.fields import Code, Text
 from skillupworks.shop.products import Price
@@ -35,9 +35,9 @@ REPLY_SECONDS = 1.0
 # for all products of one cart; those that are not known by then have no price this time
 CART_SECONDS = 2.0
 PAUSE_SECONDS = 2.0
-ANSWER_BYTES = 64 * 1024
 CACHE_SIZE = 1_000
-CONNECTIONS = 10
+# once more where the server closed an idle connection at the same moment
+RETRIES = urllib3.Retry(total=1, connect=0, redirect=0, status=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,8 @@ class HttpCatalogue:
         self._lock = Lock()
         self._cache: OrderedDict[str, tuple[float, Product]] = OrderedDict()
         self._resume_at = float("-inf")
-        self._http = urllib3.PoolManager(
-            num_pools=1,
-            maxsize=CONNECTIONS,
-            timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=REPLY_SECONDS),
-            # once more where the server closed an idle connection at the same moment
-            retries=urllib3.Retry(total=1, connect=0, redirect=0, status=0),
-        )
+        self._http = HttpPool(url)
+        self._timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=REPLY_SECONDS)
 
     def look_up(self, skus: Iterable[str]) -> dict[str, LookUp]:
         """Return for each sku its product, or why there is none."""
@@ -123,7 +118,7 @@ class HttpCatalogue:
 
     def close(self) -> None:
         """Close all connections."""
-        self._http.clear()
+        self._http.close()
 
     def _cached(self, sku: str) -> Product | None:
         with self._lock:
@@ -169,21 +164,8 @@ class HttpCatalogue:
         return result
 
     def _get(self, path: str) -> tuple[int, bytes]:
-        headers = {
-            "Accept": "application/json",
-            "User-Agent": "skillupworks",
-            trace.HEADER: trace.current() or trace.accept(None),
-        }
-        response = self._http.request(
-            "GET", self._url + path, headers=headers, redirect=False, preload_content=False
-        )
-        try:
-            body = response.read(ANSWER_BYTES, decode_content=False)
-            if len(body) == ANSWER_BYTES:  # whatever it is, it is not read to its end
-                response.close()
-        finally:
-            response.release_conn()
-        return response.status, body
+        reply = self._http.send("GET", path, timeout=self._timeout, retries=RETRIES)
+        return reply.status, reply.body
 
 
 def _read(sku: str, body: bytes) -> Product | str:

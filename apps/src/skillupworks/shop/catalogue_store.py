@@ -6,6 +6,7 @@ most, looking through all of them costs less than a text index that engines disa
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from skillupworks.runtime.mongo import Document, MongoDatabase
@@ -90,6 +91,12 @@ class MongoProductStore:
         with self._database.collection(PRODUCTS) as products:
             found = products.find_one({"_id": sku, "retired": False}, SHOWN | {"description": 1})
         return _product(found) if found else None
+
+    def named(self, skus: Collection[str]) -> dict[str, Product]:
+        """Return products by sku, also those that are no longer sold."""
+        with self._database.collection(PRODUCTS) as products:
+            found = list(products.find({"_id": {"$in": list(skus)}}, SHOWN))
+        return {document["_id"]: _product(document) for document in found}
 
     def categories(self) -> list[Category]:
         """Return all categories in the order of their file."""

@@ -1,21 +1,23 @@
 """The HTTP interface of reservations, a part of the catalogue's."""
 
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Self
+from typing import Annotated, Protocol, Self
 
 from fastapi import FastAPI, Path, Request
 from pydantic import Field
 
 from skillupworks.runtime.http_app import add_facts
-from skillupworks.runtime.problems import ProblemError, responses
+from skillupworks.runtime.problems import ProblemError, come_back, responses
 from skillupworks.shop.catalogue_model import HttpModel
+from skillupworks.shop.catalogue_store import Product
 from skillupworks.shop.fields import Code
 from skillupworks.shop.payment_model import MAX_ITEMS, MAX_QUANTITY
 from skillupworks.shop.reservation_model import Reservation, ShortageError
 from skillupworks.shop.reservations import Reservations
 
-__all__ = ["add_reservation_routes"]
+__all__ = ["NamedProducts", "add_reservation_routes"]
 
 PROBLEMS = responses(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
 COMMIT_PROBLEMS = PROBLEMS | responses(HTTPStatus.NOT_FOUND)
@@ -29,6 +31,13 @@ BODY_PROBLEMS = PROBLEMS | responses(
 OrderId = Annotated[
     str, Path(alias="orderId", pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["ORD-1702554000123456"])
 ]
+
+
+class NamedProducts(Protocol):
+    """What is needed of the products; may raise StoreUnavailableError."""
+
+    def named(self, skus: Collection[str]) -> dict[str, Product]:
+        """Return products by sku, also those that are no longer sold."""
 
 
 class ItemRequest(HttpModel):
@@ -63,6 +72,14 @@ class ReservedItem(HttpModel):
     quantity: int
 
 
+class HeldItem(ReservedItem):
+    """So many of a product, with what an order needs to know of it."""
+
+    name: str = Field(examples=["Linux Administration"])
+    price_minor: int = Field(examples=[199_900], description="For one piece, in paise")
+    weight_grams: int = Field(examples=[640], description="Of one piece")
+
+
 class ReservationAnswer(HttpModel):
     """A reservation."""
 
@@ -85,7 +102,33 @@ class ReservationAnswer(HttpModel):
         )
 
 
-def add_reservation_routes(app: FastAPI, reservations: Reservations) -> None:
+class HeldAnswer(ReservationAnswer):
+    """A reservation with what its products cost, so that price and stock are one request."""
+
+    items: list[HeldItem]  # type: ignore[assignment]
+
+    @classmethod
+    def with_products(cls, found: Reservation, products: Mapping[str, Product]) -> Self:
+        """Return the answer for a reservation whose products are known."""
+        items = []
+        for sku, quantity in found.lines.items():
+            product = products[sku]
+            items.append(
+                {
+                    "sku": sku,
+                    "quantity": quantity,
+                    "name": product.name,
+                    "price_minor": product.price,
+                    "weight_grams": product.weight_grams,
+                }
+            )
+        facts = ReservationAnswer.of(found).model_dump() | {"items": items}
+        return cls.model_validate(facts)
+
+
+def add_reservation_routes(
+    app: FastAPI, reservations: Reservations, products: NamedProducts
+) -> None:
     """Let stock be reserved, sold and given back."""
 
     @app.put(
@@ -93,16 +136,20 @@ def add_reservation_routes(app: FastAPI, reservations: Reservations) -> None:
         summary="Reserve stock",
         responses=BODY_PROBLEMS,
     )
-    def reserve(request: Request, order_id: OrderId, body: ReservationRequest) -> ReservationAnswer:
-        """Hold all that an order needs, or nothing (409, `out_of_stock`).
+    def reserve(request: Request, order_id: OrderId, body: ReservationRequest) -> HeldAnswer:
+        """Hold all that an order needs, or nothing (409, `out_of_stock`), and say what it costs.
 
-        It may be repeated: the answer is the same, and nothing is held twice.
+        It may be repeated: nothing is held twice. Prices are those of the moment.
         """
         add_facts(request, order_id=order_id, outcome="refused")
         try:
-            answer = ReservationAnswer.of(reservations.reserve(order_id, body.lines))
+            found = reservations.reserve(order_id, body.lines)
         except ShortageError as error:
             raise _refusal(body, error) from error
+        known = products.named(found.lines.keys())
+        if known.keys() < found.lines.keys():  # deleted by hand a moment ago
+            raise come_back("A product has just been deleted")
+        answer = HeldAnswer.with_products(found, known)
         add_facts(request, order_id=order_id, outcome=answer.state)
         return answer
 
