@@ -1,186 +1,199 @@
-"""Paying for an order: prices from the product list, one charge per idempotency key."""
+"""Paying for an order, step by step, each of which may be the last one before the process ends.
+
+    begin     the payment is written, with what was asked for; from here on its key has an order
+    reserve   the catalogue holds the stock and says what it costs
+    quote     the shipping service says what shipping costs
+    charging  lines and total are written: from here on there may be a charge of this amount
+    charge    the gateway is asked; the payment's id is the charge's, so that there is one
+    settle    what the gateway says is written, with the message for the order processor
+
+One at a time works on a payment: who has its lease. When the same request comes again it goes on
+where the one before has ended; when it does not, the settler does (settler.py). A refusal before
+the charge leaves nothing behind, so that the same key may succeed later.
+"""
 
 import hashlib
+import json
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Protocol
 
-from skillupworks.errors import StoreUnavailableError
-from skillupworks.messaging.message import Outgoing
-from skillupworks.runtime import trace
+from skillupworks.errors import StoreUnavailableError, TransientError
+from skillupworks.runtime.http_client import ServiceAwayError
 from skillupworks.runtime.problems import ProblemError, come_back
+from skillupworks.shop.checkout_steps import OrderTaker, refused
+from skillupworks.shop.gateway import Card, Gateway, GatewayTimeoutError, Outcome, Pending
 from skillupworks.shop.money import CURRENCY
-from skillupworks.shop.order import Line, Order
-from skillupworks.shop.order_message import write_order
-from skillupworks.shop.payment_model import (
-    MAX_QUANTITY,
-    OrderState,
-    Payment,
-    PaymentRequest,
-)
-from skillupworks.shop.products import ProductList
-from skillupworks.shop.topology import EXCHANGE, ORDER_CREATED
+from skillupworks.shop.payment_attempt import Attempt, PaymentStore, new_lease
+from skillupworks.shop.payment_metrics import PaymentMetrics
+from skillupworks.shop.payment_model import OrderState, Payment, PaymentRequest
+from skillupworks.shop.settlement import Settlement
+from skillupworks.shop.stock_client import StockRefusedError
 
-__all__ = ["Checkout", "KeyedPayment", "OrderProgress", "PaymentStore", "order_message"]
+__all__ = ["Checkout", "Paid"]
 
 # two ids of the same millisecond differ in three random digits; a clash is drawn again
 ID_ATTEMPTS = 10
+# another request with the same key gets so long to finish
+WAIT_SECONDS = 5.0
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
-class KeyedPayment:
-    """A payment with what it was asked for by: a key, and the hash of the request's body."""
+class Paid:
+    """A payment as it is after a request; `repeated` when it had an outcome before."""
 
     payment: Payment
-    request_hash: str
-
-
-@dataclass(frozen=True)
-class OrderProgress:
-    """An order's payment, and how far its processing is."""
-
-    payment: Payment
-    state: OrderState
-    processed_at: datetime | None
-
-
-class PaymentStore(Protocol):
-    """Where payments are kept. Every method may raise StoreUnavailableError."""
-
-    def by_key(self, key: str) -> KeyedPayment | None:
-        """Return the payment that was made with an idempotency key."""
-
-    def add(self, key: str, keyed: KeyedPayment, message: Outgoing) -> bool:
-        """Write payment and message, both or none; False when the key or an id is taken."""
-
-    def payment(self, payment_id: str) -> Payment | None:
-        """Return a payment."""
-
-    def order(self, order_id: str) -> OrderProgress | None:
-        """Return an order's progress."""
-
-    def check(self) -> str | None:
-        """Return None when the store answers, otherwise what is wrong."""
+    repeated: bool
 
 
 class Checkout:
-    """Makes payments. Thread-safe if the store is; `published` is called after each commit.
+    """Makes payments; thread-safe. While `full` says so, no new ones are taken."""
 
-    While `full` says that too many orders wait already, no new ones are taken.
-    """
-
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it touches all that a payment touches
         self,
         store: PaymentStore,
-        products: ProductList,
-        published: Callable[[], None],
+        taker: OrderTaker,
+        gateway: Gateway,
+        settlement: Settlement,
         full: Callable[[], bool],
+        metrics: PaymentMetrics,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
-        self._products = products
-        self._published = published
+        self._taker = taker
+        self._gateway = gateway
+        self._settlement = settlement
         self._full = full
+        self._metrics = metrics
+        self._clock = clock
+        self._sleep = sleep
 
-    def pay(self, key: str, request: PaymentRequest) -> tuple[Payment, bool]:
-        """Return the payment of this request, and whether it was made before.
+    def pay(self, key: str, owner: str, request: PaymentRequest) -> Paid:
+        """Return the payment of this request: paid, rejected, or accepted if that is not known yet.
 
-        Idempotent: the same key and request give the same payment and one charge, also when
-        they race. Raises ProblemError: 422 for the same key with another request, or for a sku
-        or shipping method that is not on the list; 503 when no orders are taken.
+        Idempotent: the same key, owner and request give the same order and one charge, also when
+        they race and whatever ended in between. Raises ProblemError: 422 for the same key with
+        another request, and for what is not sold or shipped to; 409 `out_of_stock` or
+        `price_changed`; 503 when something is away or no orders are taken.
         """
-        request_hash = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
-        try:
-            lines = self._price(request)
-            if self._full():
-                raise come_back("Too many orders wait to be handed on")
-        except ProblemError:
-            if existing := self._store.by_key(key):
-                return _same_request(existing, request_hash), True
-            raise
-        # the key is looked up only if it turns out to be taken: most are new
-        for _ in range(ID_ATTEMPTS):
-            payment = _new_payment(request, lines)
-            keyed = KeyedPayment(payment, request_hash)
-            if self._store.add(key, keyed, order_message(payment, trace.current())):
-                self._published()
-                return payment, False
-            if existing := self._store.by_key(key):
-                return _same_request(existing, request_hash), True
+        digest = _digest(owner, request)
+        deadline = self._clock() + WAIT_SECONDS
+        clashes = 0
+        problem = self._refusal(request)
+        while clashes < ID_ATTEMPTS:
+            if problem is None:
+                # the key is looked up only if it turns out to be taken: most are new
+                new = _new_attempt(owner, request, digest)
+                if self._store.begin(key, new):
+                    if done := self._work(new, request):
+                        return Paid(done.payment, repeated=False)
+                    continue
+            found = self._store.by_key(key)
+            if found is None:
+                if problem:
+                    raise problem
+                clashes += 1
+                continue
+            if found.request_hash != digest:
+                raise refused("Idempotency-Key", "was used before with another request body")
+            if found.payment.state is not OrderState.ACCEPTED:
+                self._metrics.count("repeated")
+                return Paid(found.payment, repeated=True)
+            if found.leased:
+                if self._clock() >= deadline:
+                    return Paid(found.payment, repeated=True)
+                self._sleep(LOOK_SECONDS)
+                continue
+            mine = replace(found, lease=new_lease())
+            if self._store.take_up(mine) and (done := self._work(mine, request)):
+                return Paid(done.payment, repeated=False)
         raise StoreUnavailableError("no free order id was found")
 
-    def _price(self, request: PaymentRequest) -> tuple[Line, ...]:
-        quantities: dict[str, int] = {}
-        for number, item in enumerate(request.items):
-            if item.sku not in self._products.products:
-                raise _invalid(f"items[{number}].sku", f"there is no product {item.sku!r}")
-            quantities[item.sku] = quantities.get(item.sku, 0) + item.quantity
-            if quantities[item.sku] > MAX_QUANTITY:
-                raise _invalid(
-                    f"items[{number}].quantity",
-                    f"more than {MAX_QUANTITY} of {item.sku} in one order",
-                )
-        lines = []
-        for sku, quantity in quantities.items():
-            product = self._products.products[sku]
-            lines.append(Line(sku, product.name, product.price, quantity))
-        if request.shipping is not None:
-            shipping = self._products.shipping.get(request.shipping.method)
-            if shipping is None:
-                raise _invalid("shipping.method", f"there is no method {request.shipping.method!r}")
-            lines.append(Line(shipping.name, shipping.name, shipping.price, 1))
-        return tuple(lines)
+    def _refusal(self, request: PaymentRequest) -> ProblemError | None:
+        try:
+            self._taker.check(request)
+        except ProblemError as problem:
+            return problem
+        return come_back("Too many orders wait to be handed on") if self._full() else None
+
+    def _work(self, attempt: Attempt, request: PaymentRequest) -> Attempt | None:
+        """Go on from where an attempt is, leased to us; None when it has to begin anew."""
+        try:
+            if not attempt.charging:
+                attempt = self._take(attempt, request)
+            return self._settlement.apply(attempt, self._charge(attempt, request))
+        except StockRefusedError:
+            # an attempt before this one has given its stock back, and ended before it was forgotten
+            self._store.discard(attempt)
+            return None
+        except TransientError as error:
+            # whoever repeats the request need not wait for the lease to end
+            with suppress(StoreUnavailableError):
+                self._store.free(attempt)
+            if isinstance(error, ServiceAwayError):
+                raise come_back(str(error)) from error
+            raise
+
+    def _take(self, attempt: Attempt, request: PaymentRequest) -> Attempt:
+        """Reserve, price and write what is about to be charged."""
+        order_id = attempt.payment.order_id
+        try:
+            lines, total = self._taker.take(order_id, attempt.items, request)
+        except ProblemError as problem:
+            if problem.code in {"out_of_stock", "price_changed"}:
+                self._metrics.count(problem.code)
+            self._store.discard(attempt)
+            raise
+        payment = replace(attempt.payment, lines=lines, total=total)
+        taken = replace(attempt, payment=payment, charging=True)
+        if not self._store.charging(taken):
+            raise come_back("The payment was taken up by another request")
+        return taken
+
+    def _charge(self, attempt: Attempt, request: PaymentRequest) -> Outcome:
+        payment = attempt.payment
+        card = Card(request.card.number, request.card.expiry, request.card.cvc)
+        try:
+            with self._metrics.gateway_seconds.time():
+                return self._gateway.charge(payment.payment_id, payment.total, card)
+        except GatewayTimeoutError:
+            return Pending()
 
 
-def order_message(payment: Payment, traceparent: str | None = None) -> Outgoing:
-    """Return the message that hands a paid order on; the same payment makes the same message."""
-    order = Order(
-        order_id=payment.order_id,
-        session_id=payment.session_id,
-        user_id=payment.user_id,
-        items=payment.lines,
-        total=payment.total,
-        timestamp=payment.created_at,
-        payment_id=payment.payment_id,
-    )
-    return Outgoing(
-        exchange=EXCHANGE,
-        routing_key=ORDER_CREATED,
-        body=write_order(order),
-        # an order is created once, so its id identifies the message, however often it is sent
-        message_id=payment.order_id,
-        timestamp=payment.created_at,
-        type=ORDER_CREATED,
-        headers={trace.HEADER: traceparent} if traceparent else {},
-    )
+def _digest(owner: str, request: PaymentRequest) -> str:
+    """Return what tells a request from another; of the card only the last digits count."""
+    content = request.model_dump(include={"session_id", "shipping", "expected_total_minor"})
+    items = [(item.sku, item.quantity) for item in request.items]
+    text = json.dumps([owner, content, items, request.card.number[-4:]])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _same_request(existing: KeyedPayment, request_hash: str) -> Payment:
-    if existing.request_hash != request_hash:
-        raise _invalid("Idempotency-Key", "was used before with another request body")
-    return existing.payment
+def _quantities(request: PaymentRequest) -> Mapping[str, int]:
+    quantities: dict[str, int] = {}
+    for item in request.items:
+        quantities[item.sku] = quantities.get(item.sku, 0) + item.quantity
+    return quantities
 
 
-def _new_payment(request: PaymentRequest, lines: tuple[Line, ...]) -> Payment:
+def _new_attempt(owner: str, request: PaymentRequest, digest: str) -> Attempt:
     milliseconds = time.time_ns() // 1_000_000
-    return Payment(
+    payment = Payment(
         payment_id=f"pay_{secrets.token_hex(12)}",
         order_id=f"ORD-{milliseconds}{secrets.randbelow(1000):03d}",
-        session_id=request.session_id,
-        user_id=request.user_id,
-        lines=lines,
-        total=sum(line.total for line in lines),
+        session_id=request.session_id or owner,
+        user_id=owner,
+        lines=(),
+        total=0,
         currency=CURRENCY,
-        # the charge is immediate: there is no payment gateway behind this service
-        state=OrderState.PAID,
+        state=OrderState.ACCEPTED,
         created_at=datetime.fromtimestamp(milliseconds / 1000, UTC),
     )
-
-
-def _invalid(field: str, message: str) -> ProblemError:
-    return ProblemError(
-        HTTPStatus.UNPROCESSABLE_ENTITY, f"{field}: {message}", errors=[(field, message)]
+    return Attempt(
+        payment, digest, _quantities(request), request.card.number[-4:], lease=new_lease()
     )

@@ -5,25 +5,34 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from skillupworks.shop.fields import Code, Name
-from skillupworks.shop.money import to_rupees
+from skillupworks.shop.money import MAX_MINOR, to_rupees
 from skillupworks.shop.order import Line
 
 __all__ = [
+    "CardRequest",
     "ItemRequest",
     "OrderAnswer",
     "OrderState",
+    "OrdersAnswer",
     "Payment",
     "PaymentAnswer",
     "PaymentRequest",
     "ShippingRequest",
+    "WebhookRequest",
 ]
 
 MAX_ITEMS = 50
 MAX_QUANTITY = 99
+# of a city's id: the database's INT
+MAX_CITY = 2**31 - 1
+MIN_DIGITS = 12
+MAX_DIGITS = 19
+# what a client might think it could say
+PRICES = {"price", "priceMinor", "total", "totalMinor", "currency", "shippingPrice"}
 
 
 class OrderState(StrEnum):
@@ -42,7 +51,23 @@ class _HttpModel(BaseModel):
     )
 
 
-class ItemRequest(_HttpModel):
+class _Request(_HttpModel):
+    # kept, so that it can be told what was ignored
+    model_config = ConfigDict(extra="allow")
+
+
+def _card_number(value: str) -> str:
+    """Return the digits of a card's number; the message never has any of them."""
+    digits = value.replace(" ", "").replace("-", "")
+    if not (digits.isascii() and digits.isdigit() and MIN_DIGITS <= len(digits) <= MAX_DIGITS):
+        raise ValueError(f"must have {MIN_DIGITS} to {MAX_DIGITS} digits")
+    doubled = [sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2]]
+    if (sum(doubled) + sum(int(digit) for digit in digits[-1::-2])) % 10:
+        raise ValueError("has a digit that is wrong: its checksum does not match")
+    return digits
+
+
+class ItemRequest(_Request):
     """A product and how many of it; the same sku in several lines is added up."""
 
     sku: Annotated[Code, Field(examples=["Linux"])]
@@ -50,18 +75,61 @@ class ItemRequest(_HttpModel):
 
 
 class ShippingRequest(_HttpModel):
-    """How the order is shipped."""
+    """Where or how the order is shipped: by a city's quote, or at a method's flat rate."""
 
-    method: Annotated[Code, Field(examples=["standard"])]
+    city: Annotated[int | None, Field(ge=1, le=MAX_CITY, examples=[1277333])] = None
+    method: Annotated[Code | None, Field(examples=["standard"])] = None
+
+    @model_validator(mode="after")
+    def _has_one(self) -> Self:
+        if (self.city is None) == (self.method is None):
+            raise ValueError("must have either `city` or `method`")
+        return self
 
 
-class PaymentRequest(_HttpModel):
-    """An order to pay. Prices and totals in it are ignored: they come from the product list."""
+class CardRequest(_HttpModel):
+    """The card to charge; of its number the last four digits are kept, of the rest nothing."""
 
-    session_id: Annotated[Name, Field(examples=["session-12345"])]
-    user_id: Annotated[Name, Field(examples=["507f1f77bcf86cd799439011"])]
+    number: Annotated[
+        str,
+        Field(max_length=40, repr=False, examples=["4242 4242 4242 4242"]),
+        AfterValidator(_card_number),
+    ]
+    expiry: Annotated[str | None, Field(max_length=16, repr=False)] = None
+    cvc: Annotated[str | None, Field(max_length=8, repr=False)] = None
+
+
+class PaymentRequest(_Request):
+    """An order to pay. Prices and totals in it are ignored: they come from the catalogue."""
+
+    session_id: Annotated[
+        Name | None,
+        Field(examples=["user-session-123"], description="The client's own name of its visit"),
+    ] = None
+    user_id: Annotated[
+        Name | None, Field(description="If it is there it must be the session's owner")
+    ] = None
     items: Annotated[list[ItemRequest], Field(min_length=1, max_length=MAX_ITEMS)]
     shipping: ShippingRequest | None = None
+    card: CardRequest
+    expected_total_minor: Annotated[
+        int | None,
+        Field(ge=0, le=MAX_MINOR, description="What the customer was shown, in paise"),
+    ] = None
+
+    def ignored(self) -> list[str]:
+        """Return the names of prices in the request, which have no effect."""
+        sent = dict.fromkeys(self.model_extra or {})
+        for item in self.items:
+            sent |= dict.fromkeys(item.model_extra or {})
+        return [name for name in sent if name in PRICES]
+
+
+class WebhookRequest(_HttpModel):
+    """What the gateway says became of a charge."""
+
+    payment_id: Annotated[str, Field(min_length=1, max_length=64)]
+    state: Annotated[str, Field(pattern="^(captured|declined)$")]
 
 
 @dataclass(frozen=True)
@@ -77,6 +145,7 @@ class Payment:
     currency: str
     state: OrderState
     created_at: datetime
+    reason: str | None = None
 
 
 class LineAnswer(_HttpModel):
@@ -99,6 +168,9 @@ class PaymentAnswer(_HttpModel):
     currency: Annotated[str, Field(examples=["INR"])]
     items: list[LineAnswer]
     created_at: datetime
+    reason: Annotated[
+        str | None, Field(description="Why it was rejected", examples=["card_declined"])
+    ]
 
     @classmethod
     def of(cls, payment: Payment) -> Self:
@@ -120,6 +192,7 @@ class PaymentAnswer(_HttpModel):
                 for line in payment.lines
             ],
             created_at=payment.created_at,
+            reason=payment.reason,
         )
 
 
@@ -142,3 +215,12 @@ class OrderAnswer(PaymentAnswer):
             user_id=payment.user_id,
             processed_at=processed_at,
         )
+
+
+class OrdersAnswer(_HttpModel):
+    """A page of somebody's orders, newest first."""
+
+    orders: list[OrderAnswer]
+    next: Annotated[
+        str | None, Field(description="The `cursor` of the next page; null on the last one")
+    ]

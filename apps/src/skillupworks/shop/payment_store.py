@@ -1,184 +1,217 @@
-"""Payments in MySQL: the transaction of payment, lines and outbox, and what is asked of it."""
+"""Payments in MySQL: each step is one transaction, and one statement says whether it may be done.
+
+`leased_until` says until when somebody works on a payment, `lease` who. `settle_at` is when the
+settler looks at a payment; it is NULL once there is nothing more to do.
+"""
 
 import json
-from collections import defaultdict
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.messaging.message import Outgoing
 from skillupworks.reliability.outbox import Outbox
-from skillupworks.runtime.database import Cursor, Database, IntegrityError, is_duplicate_key
+from skillupworks.runtime.database import Database, IntegrityError, is_duplicate_key
 from skillupworks.runtime.statements import insert_rows, rows_by_key
-from skillupworks.shop.checkout import KeyedPayment, OrderProgress, order_message
-from skillupworks.shop.order import Line
-from skillupworks.shop.payment_model import OrderState, Payment
-from skillupworks.shop.reconciler import Suspect, Verdict
+from skillupworks.shop.payment_attempt import Attempt, new_lease
+from skillupworks.shop.payment_model import Payment
+from skillupworks.shop.payment_rows import find_attempt, find_attempts
 
 __all__ = ["SCRIPTS", "SqlPaymentStore"]
 
 SCRIPTS = "skillupworks.shop:migrations/payments"
 
+# longer than all steps of a request take together; who is slower finds the lease gone
+LEASE_SECONDS = 30
+# until a charge without an outcome is looked at
+RECHECK_SECONDS = 2
+
+NOW = "UTC_TIMESTAMP(6)"
 INSERT_PAYMENT = (
-    "INSERT INTO payments (payment_id, order_id, idempotency_key, request_hash, session_id,"
-    " user_id, currency, total_minor, state, created_at, republish_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6) + INTERVAL %s SECOND)"
+    "INSERT INTO payments (payment_id, order_id, idempotency_key, request_hash, session_id,"  # noqa: S608
+    " user_id, currency, total_minor, state, created_at, request, lease, leased_until, settle_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+    f" {NOW} + INTERVAL {LEASE_SECONDS} SECOND, {NOW} + INTERVAL %s SECOND)"
 )
 INSERT_LINES = (
     "INSERT INTO payment_items (payment_id, line, sku, name, price_minor, quantity)"
     " VALUES (%s, %s, %s, %s, %s, %s)"
 )
-SELECT_PAYMENT = (
-    "SELECT payment_id, order_id, session_id, user_id, currency, total_minor, state, created_at,"
-    " request_hash FROM payments WHERE "
+TAKE_UP = (
+    f"UPDATE payments SET lease = %s, leased_until = {NOW} + INTERVAL {LEASE_SECONDS} SECOND"  # noqa: S608
+    f" WHERE payment_id = %s AND state = 'accepted' AND charging = %s AND leased_until <= {NOW}"
 )
-SELECT_LINES = (
-    "SELECT sku, name, price_minor, quantity FROM payment_items WHERE payment_id = %s ORDER BY line"
+FREE = (
+    f"UPDATE payments SET leased_until = {NOW}"  # noqa: S608
+    " WHERE payment_id = %s AND lease = %s AND state = 'accepted'"
 )
-LOCK_SUSPECTS = (
-    "SELECT payment_id FROM payments FORCE INDEX (ix_payments_republish_at)"
-    " WHERE republish_at <= UTC_TIMESTAMP(6) ORDER BY republish_at LIMIT %s FOR UPDATE SKIP LOCKED"
+DISCARD = (
+    "DELETE FROM payments"
+    " WHERE payment_id = %s AND lease = %s AND state = 'accepted' AND charging = 0"
+)
+CHARGING = (
+    f"UPDATE payments SET charging = 1, total_minor = %s,"  # noqa: S608
+    f" leased_until = {NOW} + INTERVAL {LEASE_SECONDS} SECOND,"
+    f" settle_at = {NOW} + INTERVAL {LEASE_SECONDS} SECOND"
+    " WHERE payment_id = %s AND lease = %s AND state = 'accepted' AND charging = 0"
+)
+PAID = (
+    f"UPDATE payments SET state = 'paid', republish_at = {NOW} + INTERVAL %s SECOND,"  # noqa: S608
+    f" settle_at = {NOW} + INTERVAL {LEASE_SECONDS} SECOND"
+    " WHERE payment_id = %s AND state = 'accepted' AND charging = 1"
+)
+REJECT = (
+    f"UPDATE payments SET state = 'rejected', reason = %s,"  # noqa: S608
+    f" settle_at = {NOW} + INTERVAL {LEASE_SECONDS} SECOND"
+    " WHERE payment_id = %s AND state = 'accepted' AND charging = %s"
+)
+WAIT = (
+    f"UPDATE payments SET leased_until = {NOW},"  # noqa: S608
+    f" settle_at = {NOW} + INTERVAL {RECHECK_SECONDS} SECOND"
+    " WHERE payment_id = %s AND state = 'accepted'"
+)
+LOCK_DUE = (
+    "SELECT payment_id FROM payments FORCE INDEX (ix_payments_settle_at)"  # noqa: S608
+    f" WHERE settle_at <= {NOW} ORDER BY settle_at LIMIT %s FOR UPDATE SKIP LOCKED"
 )
 PAYMENTS = rows_by_key("payments", "payment_id", "VARCHAR(64) COLLATE utf8mb4_bin")
-# a time after NULL seconds is NULL: the order is not looked at again
-SETTLE_SUSPECTS = (
-    "UPDATE " + PAYMENTS + " SET payments.republished = payments.republished + %s,"  # noqa: S608
-    " payments.republish_at = UTC_TIMESTAMP(6) + INTERVAL %s SECOND"
+PASS_OVER = "UPDATE " + PAYMENTS + " SET payments.settle_at = payments.leased_until"  # noqa: S608
+CLAIM = (
+    "UPDATE " + PAYMENTS + " SET payments.lease = %s,"  # noqa: S608
+    f" payments.leased_until = {NOW} + INTERVAL {LEASE_SECONDS} SECOND,"
+    f" payments.settle_at = {NOW} + INTERVAL {LEASE_SECONDS} SECOND"
+)
+STOCK_DONE = (
+    "UPDATE " + PAYMENTS + " SET payments.stock_settled = %s, payments.settle_at = NULL"  # noqa: S608
 )
 
 
 class SqlPaymentStore:
-    """The PaymentStore of checkout.py and the SuspectStore of reconciler.py; thread-safe.
+    """The steps of the PaymentStore of payment_attempt.py, and its SettlerStore; thread-safe.
 
-    An order becomes a suspect `suspect_after` seconds after it was paid.
+    A payment that is not charged is looked at by the settler `abandon_after` seconds after it was
+    begun; an order becomes a suspect of the reconciler `suspect_after` seconds after it was paid.
     """
 
     def __init__(
-        self, database: Database, outbox: Outbox, orders_database: str, suspect_after: int
+        self, database: Database, outbox: Outbox, *, suspect_after: int, abandon_after: int
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._suspect_after = suspect_after
-        # the order processor's table: payment's user may read it, and nothing else there
-        self._select_progress = (
-            "SELECT o.processed_at,"  # noqa: S608 - the name is a setting
-            " EXISTS (SELECT 1 FROM outbox w WHERE w.message_id = p.order_id),"
-            " p.republished, p.payment_id, p.order_id"
-            f" FROM payments p LEFT JOIN `{orders_database}`.orders o ON o.order_id = p.order_id"
-            " WHERE "
-        )
+        self._abandon_after = abandon_after
 
-    def by_key(self, key: str) -> KeyedPayment | None:
+    def begin(self, key: str, attempt: Attempt) -> bool:
         """See PaymentStore."""
-        with self._database.transaction() as cursor:
-            return _payment(cursor, "idempotency_key = %s", key)
-
-    def add(self, key: str, keyed: KeyedPayment, message: Outgoing) -> bool:
-        """See PaymentStore."""
-        payment = keyed.payment
+        payment = attempt.payment
         row = (
             payment.payment_id,
             payment.order_id,
             key,
-            keyed.request_hash,
+            attempt.request_hash,
             payment.session_id,
             payment.user_id,
             payment.currency,
             payment.total,
             str(payment.state),
             payment.created_at.replace(tzinfo=None),
-            self._suspect_after,
+            json.dumps({"items": dict(attempt.items), "last4": attempt.last4}),
+            attempt.lease,
+            self._abandon_after,
         )
-        lines = [
-            (payment.payment_id, number, line.sku, line.name, line.price, line.quantity)
-            for number, line in enumerate(payment.lines, start=1)
-        ]
         try:
-            with self._database.transaction() as cursor:
-                cursor.execute(INSERT_PAYMENT, row)
-                insert_rows(cursor, INSERT_LINES, lines)
-                self._outbox.add(cursor, message)
+            return self._does(INSERT_PAYMENT, *row)
         except IntegrityError as error:
             if not is_duplicate_key(error):
                 raise
             return False
+
+    def by_key(self, key: str) -> Attempt | None:
+        """See PaymentStore."""
+        with self._database.transaction() as cursor:
+            return find_attempt(cursor, "idempotency_key = %s", key)
+
+    def attempt(self, payment_id: str) -> Attempt | None:
+        """See PaymentStore."""
+        with self._database.transaction() as cursor:
+            return find_attempt(cursor, "payment_id = %s", payment_id)
+
+    def take_up(self, attempt: Attempt) -> bool:
+        """See PaymentStore."""
+        payment_id = attempt.payment.payment_id
+        return self._does(TAKE_UP, attempt.lease, payment_id, int(attempt.charging))
+
+    def free(self, attempt: Attempt) -> None:
+        """See PaymentStore."""
+        self._does(FREE, attempt.payment.payment_id, attempt.lease)
+
+    def discard(self, attempt: Attempt) -> None:
+        """See PaymentStore."""
+        self._does(DISCARD, attempt.payment.payment_id, attempt.lease)
+
+    def charging(self, attempt: Attempt) -> bool:
+        """See PaymentStore."""
+        payment = attempt.payment
+        lines = [
+            (payment.payment_id, number, line.sku, line.name, line.price, line.quantity)
+            for number, line in enumerate(payment.lines, start=1)
+        ]
+        with self._database.transaction() as cursor:
+            if not cursor.execute(CHARGING, (payment.total, payment.payment_id, attempt.lease)):
+                return False
+            insert_rows(cursor, INSERT_LINES, lines)
         return True
 
-    def payment(self, payment_id: str) -> Payment | None:
+    def paid(self, payment: Payment, message: Outgoing) -> bool:
         """See PaymentStore."""
         with self._database.transaction() as cursor:
-            found = _payment(cursor, "payment_id = %s", payment_id)
-            return None if found is None else found.payment
+            if not cursor.execute(PAID, (self._suspect_after, payment.payment_id)):
+                return False
+            self._outbox.add(cursor, message)
+        return True
 
-    def order(self, order_id: str) -> OrderProgress | None:
+    def declined(self, payment_id: str, reason: str) -> bool:
         """See PaymentStore."""
-        with self._database.transaction() as cursor:
-            found = _payment(cursor, "order_id = %s", order_id)
-            if found is None:
-                return None
-            cursor.execute(self._select_progress + "p.order_id = %s", (order_id,))
-            ((processed_at, waiting, *_),) = cursor.fetchall()
-        if processed_at is not None:
-            done: datetime = processed_at.replace(tzinfo=UTC)
-            return OrderProgress(found.payment, OrderState.PROCESSED, done)
-        # paid until the broker has the message, then it is the processor's turn
-        state = OrderState.PAID if waiting else OrderState.PROCESSING
-        return OrderProgress(found.payment, state, None)
+        return self._does(REJECT, reason, payment_id, 1)
 
-    def review(self, limit: int, judge: Callable[[Suspect], Verdict]) -> int:
-        """See SuspectStore; orders that another process reviews are passed over."""
-        verdicts: dict[Verdict, list[str]] = defaultdict(list)
+    def abandon(self, payment_id: str) -> bool:
+        """See SettlerStore."""
+        return self._does(REJECT, "abandoned", payment_id, 0)
+
+    def wait(self, payment_id: str) -> None:
+        """See PaymentStore."""
+        self._does(WAIT, payment_id)
+
+    def due(self, limit: int) -> list[Attempt]:
+        """See SettlerStore; payments that another process looks at are passed over."""
         with self._database.transaction() as cursor:
-            cursor.execute(LOCK_SUSPECTS, (limit,))
+            cursor.execute(LOCK_DUE, (limit,))
             ids = [payment_id for (payment_id,) in cursor.fetchall()]
             if not ids:
-                return 0
-            cursor.execute(self._select_progress + "p.payment_id IN %s", (ids,))
-            for processed_at, waiting, republished, payment_id, order_id in cursor.fetchall():
-                settled = processed_at is not None
-                verdict = judge(Suspect(order_id, settled, bool(waiting), republished))
-                verdicts[verdict].append(payment_id)
-            for verdict, payment_ids in verdicts.items():
-                cursor.execute(
-                    SETTLE_SUSPECTS,
-                    (json.dumps(payment_ids), int(verdict.republish), verdict.again_after),
-                )
-                if verdict.republish:
-                    self._republish(cursor, payment_ids)
-        return len(ids)
+                return []
+            attempts = find_attempts(cursor, "payment_id IN %s", ids)
+            leased = [each.payment.payment_id for each in attempts if each.leased]
+            due = [each for each in attempts if not each.leased]
+            if leased:
+                cursor.execute(PASS_OVER, (json.dumps(leased),))
+            if due:
+                claimed = json.dumps([each.payment.payment_id for each in due])
+                cursor.execute(CLAIM, (claimed, new_lease()))
+        return due
+
+    def stock_done(self, payment_ids: Sequence[str], *, settled: bool) -> None:
+        """See SettlerStore."""
+        with self._database.transaction() as cursor:
+            cursor.execute(STOCK_DONE, (json.dumps(list(payment_ids)), int(settled)))
 
     def check(self) -> str | None:
         """See PaymentStore."""
         try:
             with self._database.transaction() as cursor:
-                cursor.execute("SELECT payment_id FROM payments LIMIT 1")
+                cursor.execute("SELECT settle_at FROM payments LIMIT 1")
         except StoreUnavailableError as error:
             return str(error)
         return None
 
-    def _republish(self, cursor: Cursor, payment_ids: list[str]) -> None:
-        for payment_id in payment_ids:
-            if found := _payment(cursor, "payment_id = %s", payment_id):
-                self._outbox.add(cursor, order_message(found.payment))
-
-
-def _payment(cursor: Cursor, condition: str, value: str) -> KeyedPayment | None:
-    """Return the one payment that meets a condition, with its lines."""
-    cursor.execute(SELECT_PAYMENT + condition, (value,))
-    row = cursor.fetchone()
-    if row is None:
-        return None
-    payment_id, order_id, session_id, user_id, currency, total, state, created_at, digest = row
-    cursor.execute(SELECT_LINES, (payment_id,))
-    payment = Payment(
-        payment_id=payment_id,
-        order_id=order_id,
-        session_id=session_id,
-        user_id=user_id,
-        lines=tuple(Line(*line) for line in cursor.fetchall()),
-        total=total,
-        currency=currency,
-        state=OrderState(state),
-        created_at=created_at.replace(tzinfo=UTC),
-    )
-    return KeyedPayment(payment, digest)
+    def _does(self, statement: str, *values: object) -> bool:
+        with self._database.transaction() as cursor:
+            return cursor.execute(statement, values) == 1

@@ -1,4 +1,4 @@
-"""The product list: what is sold and at which price; the client has no say in it."""
+"""The ways of shipping with a flat rate; the client has no say in what they cost."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skillupworks.errors import ConfigurationError
 from skillupworks.runtime.validation import path_of, words_of
-from skillupworks.shop.fields import Code, Text
+from skillupworks.shop.fields import Code
 
-__all__ = ["Item", "Price", "ProductList", "load_products"]
+__all__ = ["Item", "Price", "load_shipping"]
 
 # so that the largest order (50 lines of 99) stays within what money.py allows
 Price = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -19,26 +19,10 @@ Price = Annotated[int, Field(ge=1, le=10_000_000)]
 
 @dataclass(frozen=True)
 class Item:
-    """Something with a price in paise: a product or a way of shipping."""
+    """Something with a price in paise: a way of shipping."""
 
     name: str
     price: int
-
-
-@dataclass(frozen=True)
-class ProductList:
-    """Products by sku and shipping methods by code."""
-
-    products: Mapping[str, Item]
-    shipping: Mapping[str, Item]
-
-
-class _Product(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    sku: Code
-    name: Text
-    price_minor: Price
 
 
 class _Shipping(BaseModel):
@@ -53,12 +37,14 @@ class _File(BaseModel):
     model_config = ConfigDict(strict=True)
 
     currency: Literal["INR"]
-    products: Annotated[list[_Product], Field(min_length=1)]
     shipping: list[_Shipping]
 
 
-def load_products(path: Path) -> ProductList:
-    """Read the product list; ConfigurationError names PRODUCTS_FILE and each wrong entry."""
+def load_shipping(path: Path) -> Mapping[str, Item]:
+    """Read the flat rates by code; ConfigurationError names PRODUCTS_FILE and each wrong entry.
+
+    What else is in the file is not looked at: products are the catalogue's.
+    """
     try:
         content = _File.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -70,15 +56,9 @@ def load_products(path: Path) -> ProductList:
                 for detail in error.errors(include_url=False)
             )
         ) from error
-    skus = [product.sku for product in content.products]
     codes = [method.code for method in content.shipping]
-    for kind, names in (("products", skus), ("shipping", codes)):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ConfigurationError(
-                f"PRODUCTS_FILE: {path}: {kind}: {', '.join(twice)} is there more than once"
-            )
-    return ProductList(
-        products={entry.sku: Item(entry.name, entry.price_minor) for entry in content.products},
-        shipping={entry.code: Item(entry.name, entry.price_minor) for entry in content.shipping},
-    )
+    if twice := sorted({code for code in codes if codes.count(code) > 1}):
+        raise ConfigurationError(
+            f"PRODUCTS_FILE: {path}: shipping: {', '.join(twice)} is there more than once"
+        )
+    return {entry.code: Item(entry.name, entry.price_minor) for entry in content.shipping}

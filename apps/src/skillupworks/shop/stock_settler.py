@@ -1,0 +1,148 @@
+"""Takes the stock of paid orders for good, and gives back that of rejected ones.
+
+Off the path of the request, so that it costs the customer no time. What is lost with the process,
+or cannot be done since the catalogue is away, the settler comes back to.
+"""
+
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from threading import Thread
+from typing import Protocol
+
+import structlog
+
+from skillupworks.errors import StoreUnavailableError
+from skillupworks.runtime.http_client import ServiceAwayError
+from skillupworks.runtime.problems import ProblemError
+from skillupworks.shop.payment_attempt import Attempt, SettlerStore
+from skillupworks.shop.payment_metrics import PaymentMetrics
+from skillupworks.shop.payment_model import OrderState
+from skillupworks.shop.stock_client import Stock, StockRefusedError
+
+__all__ = ["StockLater", "StockSettler"]
+
+log = structlog.get_logger()
+
+# what does not fit is left to the settler
+WAITING = 10_000
+# of one transaction
+BATCH = 100
+STOP_SECONDS = 10.0
+
+
+class StockLater(Protocol):
+    """Who settles the stock of an order that is paid or rejected."""
+
+    def later(self, attempt: Attempt) -> None:
+        """Settle it soon; never waits, never raises."""
+
+
+@dataclass(frozen=True)
+class _Stop:
+    """What the thread ends at."""
+
+
+class StockSettler:
+    """A thread that settles stock, woken at once by each order; thread-safe."""
+
+    def __init__(self, stock: Stock, store: SettlerStore, metrics: PaymentMetrics) -> None:
+        self._stock = stock
+        self._store = store
+        self._metrics = metrics
+        self._waiting: Queue[Attempt | _Stop] = Queue(WAITING)
+        self._thread = Thread(target=self._run, name="stock-settler", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after what waits; what takes too long is left to the settler."""
+        self._waiting.put(_Stop())
+        self._thread.join(timeout=STOP_SECONDS)
+
+    def hung(self) -> str | None:
+        """Return what is wrong if the thread has died, otherwise None."""
+        return None if self._thread.is_alive() else "the stock settler has ended"
+
+    def later(self, attempt: Attempt) -> None:
+        """See StockLater."""
+        try:
+            self._waiting.put_nowait(attempt)
+        except Full:
+            log.warning(f"The stock of order {attempt.payment.order_id} is settled later")
+
+    def drain(self) -> None:
+        """Settle what waits now; raises TransientError, and then the settler comes back to it."""
+        batch: list[Attempt] = []
+        try:
+            while len(batch) < BATCH:
+                waiting = self._waiting.get_nowait()
+                if isinstance(waiting, _Stop):
+                    self._waiting.put(waiting)
+                    break
+                batch.append(waiting)
+        except Empty:
+            pass
+        self.settle(batch)
+
+    def settle(self, attempts: list[Attempt]) -> None:
+        """Settle the stock of orders that are paid or rejected; may be repeated.
+
+        Those whose turn does not come since the catalogue is away stay as they are. Raises
+        StoreUnavailableError.
+        """
+        settled: dict[bool, list[str]] = {True: [], False: []}
+        for attempt in attempts:
+            try:
+                done = self._settle(attempt)
+            except ServiceAwayError as error:
+                order_id = attempt.payment.order_id
+                log.warning(f"The stock of {order_id} is settled later: {error}", order_id=order_id)
+                break
+            settled[done].append(attempt.payment.payment_id)
+        for done, payment_ids in settled.items():
+            if payment_ids:
+                self._store.stock_done(payment_ids, settled=done)
+
+    def _settle(self, attempt: Attempt) -> bool:
+        """Return whether an order has what it needs, or nothing if it needs nothing."""
+        order_id = attempt.payment.order_id
+        if attempt.payment.state is not OrderState.PAID:
+            try:
+                self._stock.release(order_id)
+            except StockRefusedError as error:
+                log.error(f"Order {order_id} is rejected, and {error}", order_id=order_id)
+            return True
+        try:
+            self._commit(attempt)
+        except (StockRefusedError, ProblemError) as error:
+            self._metrics.without_stock.inc()
+            log.error(
+                f"Order {order_id} is paid, and there is no stock for it: {error}",
+                order_id=order_id,
+                outcome="without-stock",
+            )
+            return False
+        return True
+
+    def _commit(self, attempt: Attempt) -> None:
+        order_id = attempt.payment.order_id
+        try:
+            self._stock.commit(order_id)
+        except StockRefusedError:  # it had expired
+            self._stock.reserve(order_id, attempt.items)
+            self._stock.commit(order_id)
+
+    def _run(self) -> None:
+        while True:
+            first = self._waiting.get()
+            if isinstance(first, _Stop):
+                return
+            try:
+                self.settle([first])
+                self.drain()
+            except StoreUnavailableError as error:
+                log.warning(f"Stock is settled later: {error}")
+            except Exception:
+                log.exception("Stock is settled later")
