@@ -59,9 +59,9 @@ class Checkout:
         taker: OrderTaker,
         gateway: Gateway,
         settlement: Settlement,
+        *,
         full: Callable[[], bool],
         metrics: PaymentMetrics,
-        *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -84,36 +84,41 @@ class Checkout:
         """
         digest = _digest(owner, request)
         deadline = self._clock() + WAIT_SECONDS
-        clashes = 0
         problem = self._refusal(request)
+        is_new, clashes = problem is None, 0
         while clashes < ID_ATTEMPTS:
-            if problem is None:
-                # the key is looked up only if it turns out to be taken: most are new
-                new = _new_attempt(owner, request, digest)
-                if self._store.begin(key, new):
-                    if done := self._work(new, request):
-                        return Paid(done.payment, repeated=False)
-                    continue
+            # the key is looked up only if it turns out to be taken: most are new
+            new = _new_attempt(owner, request, digest)
+            if is_new and self._store.begin(key, new):
+                if done := self._work(new, request):
+                    return Paid(done.payment, repeated=False)
+                continue
             found = self._store.by_key(key)
-            if found is None:
-                if problem:
-                    raise problem
+            is_new = found is None and problem is None
+            if found is not None:
+                if found.request_hash != digest:
+                    raise refused("Idempotency-Key", "was used before with another request body")
+                if paid := self._go_on(found, request, deadline):
+                    return paid
+            elif problem:
+                raise problem
+            else:
                 clashes += 1
-                continue
-            if found.request_hash != digest:
-                raise refused("Idempotency-Key", "was used before with another request body")
-            if found.payment.state is not OrderState.ACCEPTED:
-                self._metrics.count("repeated")
-                return Paid(found.payment, repeated=True)
-            if found.leased:
-                if self._clock() >= deadline:
-                    return Paid(found.payment, repeated=True)
-                self._sleep(LOOK_SECONDS)
-                continue
-            mine = replace(found, lease=new_lease())
-            if self._store.take_up(mine) and (done := self._work(mine, request)):
-                return Paid(done.payment, repeated=False)
         raise StoreUnavailableError("no free order id was found")
+
+    def _go_on(self, found: Attempt, request: PaymentRequest, deadline: float) -> Paid | None:
+        """Answer with what there is, or finish it; None when it has to be looked at again."""
+        if found.payment.state is not OrderState.ACCEPTED:
+            self._metrics.count("repeated")
+            return Paid(found.payment, repeated=True)
+        mine = replace(found, lease=new_lease())
+        if not found.leased and self._store.take_up(mine):
+            done = self._work(mine, request)
+            return None if done is None else Paid(done.payment, repeated=False)
+        if self._clock() >= deadline:
+            return Paid(found.payment, repeated=True)
+        self._sleep(LOOK_SECONDS)
+        return None
 
     def _refusal(self, request: PaymentRequest) -> ProblemError | None:
         try:

@@ -35,7 +35,7 @@ from skillupworks.shop.checkout import Checkout
 from skillupworks.shop.checkout_steps import OrderTaker
 from skillupworks.shop.gateway import Gateway
 from skillupworks.shop.order_list import SqlOrderStore
-from skillupworks.shop.payment_api import create_app
+from skillupworks.shop.payment_api import Parts, create_app
 from skillupworks.shop.payment_metrics import PaymentMetrics
 from skillupworks.shop.payment_store import SCRIPTS, SqlPaymentStore
 from skillupworks.shop.products import Item, load_shipping
@@ -192,23 +192,23 @@ def _build(
         after=settings.reconcile_after_seconds,
     )
     taker = OrderTaker(stock, HttpQuotes(shipping), methods)
-    app = create_app(
-        Checkout(store, taker, gateway, settlement, relay.full, metrics),
-        store,
-        SqlOrderStore(database, settings.mysql_orders_database),
-        RedisSessions(redis),
-        Webhook(store, settlement),
-        signer,
-        Readiness(
-            checks={"mysql": store.check, "redis": redis.check},
-            degraded={
-                "outbox": relay.problem,
-                "catalogue": catalogue.check,
-                "shipping": shipping.check,
-            },
-        ),
-        registry,
+    readiness = Readiness(
+        checks={"mysql": store.check, "redis": redis.check},
+        degraded={
+            "outbox": relay.problem,
+            "catalogue": catalogue.check,
+            "shipping": shipping.check,
+        },
     )
+    parts = Parts(
+        checkout=Checkout(store, taker, gateway, settlement, full=relay.full, metrics=metrics),
+        store=store,
+        orders=SqlOrderStore(database, settings.mysql_orders_database),
+        sessions=RedisSessions(redis),
+        webhook=Webhook(store, settlement),
+        signer=signer,
+    )
+    app = create_app(parts, readiness, registry)
     return _Payment(app, (relay, reconciler, stock_settler, settler), relay.status)
 
 
