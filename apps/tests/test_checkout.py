@@ -1,113 +1,78 @@
-"""Payments are priced from the product list and made once per idempotency key."""
+"""Payments take stock, price and shipping from where they are known, and charge once per key."""
 
-import json
 import re
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from skillupworks.errors import StoreUnavailableError
 from skillupworks.messaging.message import Delivery
 from skillupworks.runtime import trace
 from skillupworks.runtime.problems import ProblemError
-from skillupworks.shop.checkout import Checkout, order_message
 from skillupworks.shop.order import Line
 from skillupworks.shop.order_message import parse_order
-from skillupworks.shop.payment_model import OrderState, PaymentRequest
-from skillupworks.shop.products import Item, ProductList
+from skillupworks.shop.payment_message import order_message
+from skillupworks.shop.payment_model import OrderState
 
-from .stubs import MemoryPaymentStore
-
-PRODUCTS = ProductList(
-    products={
-        "Linux": Item("Linux Administration", 199900),
-        "MySQL": Item("MySQL Administration", 159950),
-    },
-    shipping={"standard": Item("Shipping Cost", 50100)},
-)
-
-
-def request(**changes: Any) -> PaymentRequest:
-    body = {
-        "sessionId": "session-12345",
-        "userId": "507f1f77bcf86cd799439011",
-        "items": [{"sku": "Linux", "quantity": 1}],
-    }
-    return PaymentRequest.model_validate_json(json.dumps(body | changes))
+from .payment_shop import PIECES, Shop, request
+from .payment_stubs import CAPTURED, DECLINED, PENDING, TIMEOUT
 
 
 @pytest.fixture
-def store() -> MemoryPaymentStore:
-    """Return an empty store."""
-    return MemoryPaymentStore()
+def shop(events: list[Any]) -> Shop:
+    """Return a shop that nobody has bought at; what is logged is not printed."""
+    del events
+    return Shop()
 
 
-@pytest.fixture
-def woken() -> list[str]:
-    """Return where each wake-up of the relay is noted."""
-    return []
-
-
-@pytest.fixture
-def full() -> list[str]:
-    """Return what fills the outbox: nothing yet."""
-    return []
-
-
-@pytest.fixture
-def checkout(store: MemoryPaymentStore, woken: list[str], full: list[str]) -> Checkout:
-    """Return a checkout on that store."""
-    wake: Callable[[], None] = lambda: woken.append("woken")  # noqa: E731
-    return Checkout(store, PRODUCTS, wake, lambda: bool(full))
-
-
-def test_the_price_comes_from_the_list_and_shipping_is_a_line(checkout: Checkout) -> None:
-    payment, _ = checkout.pay("key", request(shipping={"method": "standard"}))
+def test_prices_come_from_the_catalogue_and_shipping_is_a_line(shop: Shop) -> None:
+    payment = shop.pay(items=[{"sku": "Linux", "quantity": 2}])
 
     assert payment.lines == (
-        Line("Linux", "Linux Administration", 199900, 1),
-        Line("Shipping Cost", "Shipping Cost", 50100, 1),
+        Line("Linux", "Linux Administration", 199_900, 2),
+        Line("Shipping Cost", "Shipping Cost", 58_215, 1),
     )
-    assert (250000, "INR", OrderState.PAID) == (payment.total, payment.currency, payment.state)
+    assert (458_015, "INR", OrderState.PAID) == (payment.total, payment.currency, payment.state)
+    assert shop.quotes.asked == [600]
+    assert shop.gateway.charged() == [458_015]
 
 
-def test_a_price_in_the_request_is_ignored(checkout: Checkout) -> None:
-    items = [{"sku": "Linux", "quantity": 2, "price": 1}]
-
-    payment, _ = checkout.pay("key", request(items=items, total=2))
-
-    assert payment.total == 399800
+def test_a_flat_rate_is_taken_from_the_file(shop: Shop) -> None:
+    assert shop.pay(shipping={"method": "standard"}).total == 250_000
 
 
-def test_lines_of_the_same_sku_are_added_up(checkout: Checkout) -> None:
-    items = [{"sku": sku, "quantity": 2} for sku in ("Linux", "MySQL", "Linux")]
-
-    payment, _ = checkout.pay("key", request(items=items))
-
-    assert [("Linux", 4), ("MySQL", 2)] == [(line.sku, line.quantity) for line in payment.lines]
+def test_nothing_is_shipped_when_nobody_asks_for_it(shop: Shop) -> None:
+    assert len(shop.pay(shipping=None).lines) == 1
 
 
-def test_more_than_99_of_a_sku_is_refused_also_over_several_lines(checkout: Checkout) -> None:
+def test_lines_of_the_same_sku_are_added_up(shop: Shop) -> None:
+    items = [{"sku": sku, "quantity": 2} for sku in ("Linux", "Git", "Linux")]
+
+    payment = shop.pay(items=items, shipping=None)
+
+    assert [("Linux", 4), ("Git", 2)] == [(line.sku, line.quantity) for line in payment.lines]
+
+
+def test_more_than_99_of_a_sku_is_refused_also_over_several_lines(shop: Shop) -> None:
     items = [{"sku": "Linux", "quantity": 50}, {"sku": "Linux", "quantity": 50}]
 
     with pytest.raises(ProblemError, match=r"^items\[1\]\.quantity: more than 99 of Linux"):
-        checkout.pay("key", request(items=items))
+        shop.pay(items=items)
+    assert shop.store.rows == {}
 
 
-def test_the_ids_have_the_documented_form(checkout: Checkout) -> None:
-    payment, _ = checkout.pay("key", request())
+def test_the_ids_have_the_documented_form(shop: Shop) -> None:
+    payment = shop.pay()
 
     assert re.fullmatch(r"ORD-\d{16}", payment.order_id)
     assert re.fullmatch(r"pay_[0-9a-f]{24}", payment.payment_id)
 
 
-def test_the_message_left_for_the_relay_is_the_order(
-    checkout: Checkout, store: MemoryPaymentStore, woken: list[str]
-) -> None:
-    payment, _ = checkout.pay("key", request(shipping={"method": "standard"}))
+def test_the_message_left_for_the_relay_is_the_order(shop: Shop) -> None:
+    payment = shop.pay()
 
-    (message,) = store.messages
+    (message,) = shop.store.messages
     order = parse_order(Delivery(message.body, content_type=message.content_type))
     assert (payment.order_id, payment.payment_id, payment.total, payment.lines) == (
         order.order_id,
@@ -115,101 +80,234 @@ def test_the_message_left_for_the_relay_is_the_order(
         order.total,
         order.items,
     )
+    assert (order.session_id, order.user_id) == ("user-session-abc", "alice")
     assert order.timestamp == payment.created_at
-    assert ("skillupworks", "order.created") == (message.exchange, message.routing_key)
     assert message.message_id == payment.order_id
-    assert woken == ["woken"]
+    assert message == order_message(payment)
+    assert shop.woken == 1
 
 
-def test_the_same_key_and_request_give_the_same_payment_and_one_charge(
-    checkout: Checkout, store: MemoryPaymentStore
-) -> None:
-    first, first_repeated = checkout.pay("key", request())
-    second, second_repeated = checkout.pay("key", request())
-
-    assert (first, False, True) == (second, first_repeated, second_repeated)
-    assert len(store.messages) == 1
+def test_a_visit_without_a_name_has_its_owners(shop: Shop) -> None:
+    assert shop.pay(sessionId=None).session_id == "alice"
 
 
-def test_twenty_requests_that_race_with_one_key_are_one_charge(
-    checkout: Checkout, store: MemoryPaymentStore
-) -> None:
-    with ThreadPoolExecutor(20) as executor:
-        payments = list(executor.map(lambda _: checkout.pay("key", request())[0], range(20)))
-
-    assert len(set(payments)) == 1
-    assert len(store.messages) == 1
-
-
-def test_a_repetition_is_answered_also_when_the_product_is_gone(
-    checkout: Checkout, store: MemoryPaymentStore
-) -> None:
-    first, _ = checkout.pay("key", request())
-    emptied = Checkout(store, ProductList({}, {}), lambda: None, lambda: False)
-
-    assert (first, True) == emptied.pay("key", request())
-
-
-def test_the_message_carries_the_trace_of_its_request(
-    checkout: Checkout, store: MemoryPaymentStore
-) -> None:
+def test_the_message_carries_the_trace_of_its_request(shop: Shop) -> None:
     traceparent = trace.accept(None)
 
     with trace.traced(traceparent):
-        checkout.pay("key", request())
-    checkout.pay("another key", request())
+        shop.pay()
+    shop.pay(key="another key")
 
-    assert [{"traceparent": traceparent}, {}] == [message.headers for message in store.messages]
+    assert [{"traceparent": traceparent}, {}] == [each.headers for each in shop.store.messages]
 
 
-def test_a_payment_read_again_makes_the_same_message(
-    checkout: Checkout, store: MemoryPaymentStore
+def test_stock_is_sold_after_the_answer_and_without_the_settler(shop: Shop) -> None:
+    payment = shop.pay()
+    assert shop.stock.state(payment.order_id) == "held"
+
+    shop.stock_settler.drain()
+
+    shop.assert_settled()
+
+
+def test_stock_whose_hold_has_expired_is_taken_again(shop: Shop) -> None:
+    payment = shop.pay()
+    shop.stock.expire(payment.order_id)
+
+    shop.stock_settler.drain()
+
+    assert shop.stock.state(payment.order_id) == "committed"
+    shop.assert_settled()
+
+
+def test_a_paid_order_without_stock_stays_paid_and_is_told_once(
+    shop: Shop, events: list[Any]
 ) -> None:
-    payment, _ = checkout.pay("key", request(shipping={"method": "standard"}))
+    payment = shop.pay()
+    shop.stock.expire(payment.order_id)
+    shop.stock.left["Linux"] = 0
 
-    assert store.messages == [order_message(payment)]
+    shop.stock_settler.drain()
+    shop.settle()
+
+    assert shop.pay().state is OrderState.PAID
+    name = "skillupworks_orders_without_stock_total"
+    assert shop.registry.get_sample_value(name) == 1
+    assert [each["outcome"] for each in events if each["log_level"] == "error"] == ["without-stock"]
 
 
-def test_no_order_is_taken_while_too_many_wait(
-    checkout: Checkout, store: MemoryPaymentStore, full: list[str]
+def test_stock_is_settled_later_when_the_catalogue_was_away(shop: Shop) -> None:
+    shop.pay()
+    shop.stock.away = True
+    shop.stock_settler.drain()
+    shop.settle(2)
+    shop.stock.away = False
+
+    shop.settle(2)
+
+    shop.assert_settled()
+
+
+@pytest.mark.parametrize("card", [CAPTURED, DECLINED, TIMEOUT, PENDING])
+def test_the_same_key_and_request_give_the_same_payment_and_one_charge(
+    shop: Shop, card: str
 ) -> None:
-    full.append("of orders")
+    first = shop.code(card)
+    assert len(shop.gateway.charges) == 1
 
-    with pytest.raises(ProblemError, match="Too many orders wait") as caught:
-        checkout.pay("key", request())
+    second = shop.code(card)
 
-    assert (503, {"Retry-After": "5"}) == (caught.value.status, caught.value.headers)
-    assert store.messages == []
+    expected = {
+        CAPTURED: (201, 201),
+        DECLINED: (201, 201),
+        TIMEOUT: (202, 201),
+        PENDING: (202, 202),
+    }
+    if card == DECLINED:
+        assert first == second == (202, "card_declined")
+    else:
+        assert (first[0], second[0]) == expected[card]
+    assert (len(shop.store.rows), len(shop.gateway.charges)) == (1, 1)
+    shop.gateway.decide()
+    shop.settle()
+    shop.assert_settled()
 
 
-def test_a_repetition_is_answered_also_while_too_many_wait(
-    checkout: Checkout, full: list[str]
+def test_twenty_requests_that_race_with_one_key_are_one_charge(shop: Shop) -> None:
+    with ThreadPoolExecutor(20) as executor:
+        payments = list(executor.map(lambda _: shop.pay(), range(20)))
+
+    assert len({payment.order_id for payment in payments}) == 1
+    assert len(shop.store.messages) == len(shop.gateway.charges) == 1
+    shop.stock_settler.drain()
+    shop.assert_settled()
+
+
+def test_who_comes_while_another_request_works_waits_and_then_is_told_to_ask_later(
+    shop: Shop,
 ) -> None:
-    first, _ = checkout.pay("key", request())
-    full.append("of orders")
+    seen: list[Any] = []
 
-    assert (first, True) == checkout.pay("key", request())
+    def meanwhile(_payment_id: str) -> None:
+        shop.gateway.before_answer = lambda _payment_id: None
+        began = shop.world.now
+        seen.extend([shop.pay(), shop.world.now - began])
+
+    shop.gateway.before_answer = meanwhile
+    payment = shop.pay()
+
+    assert (seen[0].state, seen[0].order_id) == (OrderState.ACCEPTED, payment.order_id)
+    assert 5 <= seen[1] < 6
+    assert payment.state is OrderState.PAID
+    assert len(shop.gateway.charges) == 1
 
 
-def test_the_same_key_with_another_request_is_refused(checkout: Checkout) -> None:
-    checkout.pay("key", request())
+def test_an_outcome_that_the_webhook_brings_before_the_answer_counts_once(shop: Shop) -> None:
+    def webhook(payment_id: str) -> None:
+        attempt = shop.store.attempt(payment_id)
+        assert attempt
+        for _ in range(2):
+            shop.settlement.apply(attempt, shop.gateway.charges[payment_id][1])
 
+    shop.gateway.before_answer = webhook
+
+    assert shop.pay().state is OrderState.PAID
+    assert len(shop.store.messages) == 1
+    shop.stock_settler.drain()
+    shop.assert_settled()
+
+
+def test_a_declined_card_gives_the_stock_back(shop: Shop) -> None:
+    payment = shop.pay(DECLINED)
+
+    assert (payment.state, payment.reason) == (OrderState.REJECTED, "card_declined")
+    shop.stock_settler.drain()
+    shop.assert_settled()
+    assert shop.stock.left["Linux"] == PIECES
+
+
+def test_the_same_key_with_another_request_or_owner_is_refused(shop: Shop) -> None:
+    shop.pay()
+
+    for changes in ({"sessionId": "another"}, {"shipping": None}, {"card": {"number": TIMEOUT}}):
+        with pytest.raises(ProblemError, match=r"^Idempotency-Key: was used before"):
+            shop.pay(**changes)
     with pytest.raises(ProblemError, match=r"^Idempotency-Key: was used before"):
-        checkout.pay("key", request(sessionId="another"))
+        shop.checkout.pay("key", "bob", request())
+
+
+def test_what_is_sold_out_may_be_bought_later_with_the_same_key(shop: Shop) -> None:
+    shop.stock.left["Linux"] = 0
+    assert shop.code() == (409, "out_of_stock")
+    assert (shop.store.rows, shop.gateway.charges) == ({}, {})
+    assert shop.metric("out_of_stock") == 1
+
+    shop.stock.left["Linux"] = PIECES
+
+    assert shop.code() == (201, None)
+
+
+def test_another_price_than_was_shown_is_not_charged(shop: Shop) -> None:
+    with pytest.raises(ProblemError, match=r"₹2581\.15 now, and not ₹2000\.00") as caught:
+        shop.pay(expectedTotalMinor=200_000)
+
+    assert (caught.value.status, caught.value.code) == (409, "price_changed")
+    assert (shop.store.rows, shop.gateway.charges) == ({}, {})
+    assert shop.stock.left["Linux"] == PIECES
+    assert shop.code(expectedTotalMinor=258_115) == (201, None)
 
 
 @pytest.mark.parametrize(
-    ("changes", "problem"),
+    ("changes", "field"),
     [
-        ({"items": [{"sku": "Linux", "quantity": 1}, {"sku": "Nope", "quantity": 1}]}, "Nope"),
-        ({"shipping": {"method": "rocket"}}, "rocket"),
+        ({"items": [{"sku": "Nope", "quantity": 1}]}, "items[0].sku"),
+        (
+            {"items": [{"sku": sku, "quantity": 1} for sku in ("Linux", "Linux", "Nope")]},
+            "items[2].sku",
+        ),
+        ({"shipping": {"method": "rocket"}}, "shipping.method"),
+        ({"shipping": {"city": 1}}, "shipping.city"),
     ],
 )
-def test_what_is_not_on_the_list_is_named(
-    checkout: Checkout, store: MemoryPaymentStore, changes: dict[str, Any], problem: str
+def test_what_is_not_sold_or_shipped_to_is_named_and_leaves_nothing(
+    shop: Shop, changes: dict[str, Any], field: str
 ) -> None:
-    with pytest.raises(ProblemError, match=problem) as caught:
-        checkout.pay("key", request(**changes))
+    with pytest.raises(ProblemError) as caught:
+        shop.pay(**changes)
 
-    assert caught.value.errors[0].field in ("items[1].sku", "shipping.method")
-    assert store.messages == []
+    assert (caught.value.status, caught.value.errors[0].field) == (422, field)
+    assert (shop.store.rows, shop.gateway.charges) == ({}, {})
+    assert shop.stock.left["Linux"] == PIECES
+
+
+def test_while_something_is_away_nothing_is_charged_and_the_same_request_goes_on(
+    shop: Shop,
+) -> None:
+    shop.stock.away = True
+    assert shop.code() == (503, None)
+    shop.stock.away, shop.quotes.away = False, True
+    assert shop.code() == (503, None)
+    shop.quotes.away = False
+
+    assert shop.code() == (201, None)
+    assert (len(shop.store.rows), len(shop.gateway.charges)) == (1, 1)
+
+
+def test_without_the_database_nothing_happens(shop: Shop) -> None:
+    shop.store.broken = True
+
+    with pytest.raises(StoreUnavailableError):
+        shop.pay()
+    assert (shop.stock.reservations, shop.gateway.charges) == ({}, {})
+
+
+def test_no_order_is_taken_while_too_many_wait_and_a_repetition_is_answered(shop: Shop) -> None:
+    first = shop.pay()
+    shop.full = True
+
+    with pytest.raises(ProblemError, match="Too many orders wait") as caught:
+        shop.pay(key="new")
+
+    assert (503, {"Retry-After": "5"}) == (caught.value.status, caught.value.headers)
+    assert shop.pay() == first
+    assert len(shop.store.messages) == 1
