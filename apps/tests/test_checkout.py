@@ -229,7 +229,7 @@ def test_a_declined_card_gives_the_stock_back(shop: Shop) -> None:
 def test_the_same_key_with_another_request_or_owner_is_refused(shop: Shop) -> None:
     shop.pay()
 
-    for changes in ({"sessionId": "another"}, {"shipping": None}, {"card": {"number": TIMEOUT}}):
+    for changes in ({"sessionId": "another"}, {"shipping": None}, {"card": TIMEOUT}):
         with pytest.raises(ProblemError, match=r"^Idempotency-Key: was used before"):
             shop.pay(**changes)
     with pytest.raises(ProblemError, match=r"^Idempotency-Key: was used before"):
