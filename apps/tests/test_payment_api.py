@@ -1,33 +1,37 @@
 """The HTTP interface of payment: answers, problem documents, metrics and documentation."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from prometheus_client import CollectorRegistry
 
 from skillupworks.runtime.health import Readiness
-from skillupworks.shop.checkout import Checkout
-from skillupworks.shop.payment_api import create_app
+from skillupworks.shop.payment_api import Parts, create_app
+from skillupworks.shop.sessions import SESSION_COOKIE
+from skillupworks.shop.webhook import Signer, Webhook
 
-from .stubs import MemoryPaymentStore
-from .test_checkout import PRODUCTS
+from .cart_stubs import MemorySessions
+from .payment_shop import BODY, Shop
+from .payment_stubs import DECLINED, PENDING, TIMEOUT
 
-BODY: dict[str, Any] = {
-    "sessionId": "session-12345",
-    "userId": "507f1f77bcf86cd799439011",
-    "items": [{"sku": "Linux", "quantity": 1}],
-    "shipping": {"method": "standard"},
-}
+SECRET = "sixteen characters"
 
 
 @pytest.fixture
-def store() -> MemoryPaymentStore:
-    """Return an empty store."""
-    return MemoryPaymentStore()
+def shop(events: list[Any]) -> Shop:
+    """Return a shop that nobody has bought at."""
+    del events  # captured, so that requests do not print
+    return Shop()
+
+
+@pytest.fixture
+def sessions() -> MemorySessions:
+    """Return the sessions of alice and bob."""
+    return MemorySessions()
 
 
 @pytest.fixture
@@ -37,27 +41,28 @@ def broker_problem() -> list[str | None]:
 
 
 @pytest.fixture
-def full() -> list[str]:
-    """Return what fills the outbox: nothing yet."""
-    return []
-
-
-@pytest.fixture
 def client(
-    store: MemoryPaymentStore,
-    broker_problem: list[str | None],
-    full: list[str],
-    events: list[Any],
+    shop: Shop, sessions: MemorySessions, broker_problem: list[str | None]
 ) -> Iterator[TestClient]:
-    """Return a client of the application on that store."""
-    del events  # captured, so that requests do not print
+    """Return a client of the application of that shop, who is alice."""
     readiness = Readiness(
-        checks={"mysql": store.check}, degraded={"outbox": lambda: broker_problem[0]}
+        checks={"mysql": shop.store.check}, degraded={"outbox": lambda: broker_problem[0]}
     )
-    checkout = Checkout(store, PRODUCTS, lambda: None, lambda: bool(full))
-    app = create_app(checkout, store, readiness, CollectorRegistry())
+    parts = Parts(
+        checkout=shop.checkout,
+        store=shop.store,
+        orders=shop.store,
+        sessions=sessions,
+        webhook=Webhook(shop.store, shop.settlement),
+        signer=Signer(SECRET),
+    )
+    app = create_app(parts, readiness, shop.registry)
     with TestClient(app, raise_server_exceptions=False) as client:
+        client.headers["Authorization"] = "Bearer token-alice"
         yield client
+
+
+BOB = {"Authorization": "Bearer token-bob"}
 
 
 def pay(client: TestClient, body: Any = None, key: str | None = "key-1") -> Response:
@@ -65,12 +70,25 @@ def pay(client: TestClient, body: Any = None, key: str | None = "key-1") -> Resp
     return client.post("/payments", json=BODY if body is None else body, headers=headers)
 
 
-def assert_problem(response: Response, status: int, *fields: str) -> None:
+def with_card(number: str) -> dict[str, Any]:
+    return BODY | {"card": {"number": number}}
+
+
+def call_webhook(
+    client: TestClient, payment_id: str, state: str = "captured", **headers: str
+) -> Response:
+    body = json.dumps({"paymentId": payment_id, "state": state}).encode()
+    signed = {"Gateway-Signature": Signer(SECRET).sign(body)} | headers
+    return client.post("/webhooks/gateway", content=body, headers=signed)
+
+
+def assert_problem(response: Response, status: int, *fields: str, code: str | None = None) -> None:
     """Check that a response is a problem document that names exactly these fields."""
     problem = response.json()
     assert response.status_code == status, problem
     assert response.headers["content-type"] == "application/problem+json"
     assert problem["status"] == status
+    assert problem.get("code") == code
     assert {"type", "title", "detail", "instance"} <= problem.keys()
     assert list(fields) == [error["field"] for error in problem.get("errors", [])]
     assert all(field in problem["detail"] for field in fields)
@@ -81,7 +99,7 @@ def test_a_payment_is_created(client: TestClient) -> None:
 
     answer = response.json()
     assert response.status_code == 201
-    assert (2500, 250000, "INR", "paid") == (
+    assert (2581.15, 258115, "INR", "paid") == (
         answer["total"],
         answer["totalMinor"],
         answer["currency"],
@@ -89,7 +107,7 @@ def test_a_payment_is_created(client: TestClient) -> None:
     )
     assert answer["orderId"].startswith("ORD-")
     assert answer["paymentId"].startswith("pay_")
-    shipping = {"sku": "Shipping Cost", "name": "Shipping Cost", "price": 501, "quantity": 1}
+    shipping = {"sku": "Shipping Cost", "name": "Shipping Cost", "price": 582.15, "quantity": 1}
     assert shipping in answer["items"]
 
 
@@ -102,7 +120,7 @@ def test_the_same_request_again_has_the_same_status_and_body(client: TestClient)
 def test_the_same_key_with_another_body_is_refused(client: TestClient) -> None:
     pay(client)
 
-    response = pay(client, BODY | {"userId": "somebody else"})
+    response = pay(client, BODY | {"sessionId": "another"})
 
     assert_problem(response, 422, "Idempotency-Key")
 
@@ -129,7 +147,18 @@ def test_a_missing_or_wrong_key_is_a_bad_request_that_names_the_header(
         ({"items": [{"sku": "Linux", "quantity": 1}] * 51}, "items"),
         ({"items": "Linux"}, "items"),
         ({"sessionId": "two\nlines"}, "sessionId"),
-        ({"userId": None}, "userId"),
+        ({"userId": "bob"}, "userId"),
+        ({"shipping": {"city": 1}}, "shipping.city"),
+        ({"shipping": {"city": 10**30}}, "shipping.city"),
+        ({"shipping": {}}, "shipping"),
+        ({"shipping": {"city": 1277333, "method": "standard"}}, "shipping"),
+        ({"card": None}, "card"),
+        ({"card": {}}, "card.number"),
+        ({"card": {"number": "4242 4242 4242 4241"}}, "card.number"),
+        ({"card": {"number": "42"}}, "card.number"),
+        ({"card": {"number": "٤" * 16}}, "card.number"),
+        ({"card": {"number": 4242424242424242}}, "card.number"),
+        ({"expectedTotalMinor": -1}, "expectedTotalMinor"),
         ({"shipping": {"method": "rocket"}}, "shipping.method"),
     ],
 )
@@ -140,7 +169,7 @@ def test_a_wrong_field_is_named(client: TestClient, changes: dict[str, Any], fie
 def test_several_wrong_fields_are_named_together(client: TestClient) -> None:
     body = {"sessionId": "s", "items": [{"sku": "Linux", "quantity": 0}]}
 
-    assert_problem(pay(client, body), 422, "userId", "items[0].quantity")
+    assert_problem(pay(client, body), 422, "items[0].quantity", "card")
 
 
 @pytest.mark.parametrize("content", [b"", b"{not json", b"\xff"])
@@ -173,7 +202,7 @@ def test_a_body_that_is_too_large_is_refused(client: TestClient, announced: bool
     assert_problem(client.post("/payments", content=content, headers=headers), 413)
 
 
-def test_a_payment_and_its_order_can_be_read(client: TestClient, store: MemoryPaymentStore) -> None:
+def test_a_payment_and_its_order_can_be_read(client: TestClient, shop: Shop) -> None:
     created = pay(client).json()
 
     assert client.get(f"/payments/{created['paymentId']}").json() == created
@@ -181,7 +210,7 @@ def test_a_payment_and_its_order_can_be_read(client: TestClient, store: MemoryPa
     assert ("paid", None) == (order["state"], order["processedAt"])
     assert (created["total"], created["items"]) == (order["total"], order["items"])
 
-    store.processed.add(created["orderId"])
+    shop.store.processed.add(created["orderId"])
     order = client.get(f"/orders/{created['orderId']}").json()
     assert order["state"] == "processed"
     assert order["processedAt"]
@@ -197,9 +226,9 @@ def test_a_method_that_a_route_has_not_is_a_problem_document(client: TestClient)
 
 
 def test_without_the_database_the_client_is_told_to_come_back(
-    client: TestClient, store: MemoryPaymentStore, events: list[Any]
+    client: TestClient, shop: Shop, events: list[Any]
 ) -> None:
-    store.broken = True
+    shop.store.broken = True
 
     response = pay(client)
 
@@ -211,11 +240,9 @@ def test_without_the_database_the_client_is_told_to_come_back(
     assert client.get("/health").status_code == 200
 
 
-def test_with_a_full_outbox_the_client_is_told_to_come_back(
-    client: TestClient, full: list[str]
-) -> None:
+def test_with_a_full_outbox_the_client_is_told_to_come_back(client: TestClient, shop: Shop) -> None:
     paid = pay(client)
-    full.append("of orders")
+    shop.full = True
 
     response = pay(client, key="key-2")
 
@@ -237,9 +264,9 @@ def test_without_the_broker_orders_are_still_taken(
 
 
 def test_an_error_in_the_program_is_a_problem_document_too(
-    client: TestClient, store: MemoryPaymentStore, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "add", lambda *_: 1 / 0)
+    monkeypatch.setattr(shop.store, "begin", lambda *_: 1 / 0)
 
     assert_problem(pay(client), 500)
 
@@ -276,7 +303,164 @@ def test_the_documentation_is_complete_and_loads_nothing_from_elsewhere(
     assert "https://" not in page.replace("https://www.w3.org", "")
     document = client.get("/openapi.json").json()
     assert set(document["paths"]["/payments"]["post"]["responses"]) == {
-        *("201", "400", "413", "415", "422", "503")
+        *("201", "202", "400", "401", "402", "403", "409", "413", "415", "422", "503")
     }
     assert "Problem" in document["components"]["schemas"]
     assert "HTTPValidationError" not in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/payments"),
+        ("GET", "/payments/pay_none"),
+        ("GET", "/orders/ORD-0"),
+        ("GET", "/orders"),
+    ],
+)
+def test_nobody_is_answered_without_a_session(client: TestClient, method: str, path: str) -> None:
+    for headers in ({"Authorization": "Bearer token-nobody"}, {"Authorization": ""}):
+        response = client.request(
+            method, path, json=BODY, headers=headers | {"Idempotency-Key": "key-1"}
+        )
+        assert_problem(response, 401)
+
+
+def test_a_browser_has_to_mean_it(client: TestClient, shop: Shop) -> None:
+    del client.headers["Authorization"]
+    client.cookies.set(SESSION_COOKIE, "token-alice")
+
+    assert_problem(pay(client), 403, "X-Requested-With")
+    assert shop.store.rows == {}
+    client.headers["X-Requested-With"] = "shop"
+    assert pay(client).status_code == 201
+
+
+def test_without_redis_the_client_is_told_to_come_back(
+    client: TestClient, sessions: MemorySessions
+) -> None:
+    sessions.problem = "Redis: away"
+
+    assert_problem(pay(client), 503)
+
+
+def test_what_others_have_ordered_is_as_if_it_was_not_there(client: TestClient) -> None:
+    created = pay(client).json()
+
+    for path in (
+        f"/payments/{created['paymentId']}",
+        f"/orders/{created['orderId']}",
+        "/orders?userId=alice",
+    ):
+        assert client.get(path).status_code == 200
+        assert_problem(client.get(path, headers=BOB), 404)
+    assert client.get("/orders", headers=BOB).json() == {"orders": [], "next": None}
+    again = client.post("/payments", json=BODY, headers=BOB | {"Idempotency-Key": "key-1"})
+    assert_problem(again, 422, "Idempotency-Key")
+
+
+def test_orders_are_listed_newest_first_and_page_by_page(client: TestClient) -> None:
+    made = []
+    for number in range(5):
+        made.append(pay(client, key=f"key-{number}").json()["orderId"])
+        time.sleep(0.002)  # of two of the same millisecond any may be the newer one
+
+    seen, cursor = [], ""
+    while True:
+        page = client.get(f"/orders?limit=2{cursor}").json()
+        seen += [order["orderId"] for order in page["orders"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+
+    assert seen == made[::-1]
+
+
+@pytest.mark.parametrize("cursor", ["x", "MTIz", "%20", "é", ""])
+def test_a_cursor_that_is_none_of_ours_is_refused(client: TestClient, cursor: str) -> None:
+    assert_problem(client.get(f"/orders?cursor={cursor}"), 422, "cursor")
+
+
+def test_a_declined_card_is_a_problem_and_its_order_is_rejected(client: TestClient) -> None:
+    for _ in range(2):
+        assert_problem(pay(client, with_card(DECLINED)), 402, code="card_declined")
+
+    (order,) = client.get("/orders").json()["orders"]
+    assert (order["state"], order["reason"]) == ("rejected", "card_declined")
+
+
+def test_a_charge_without_an_answer_is_accepted_and_known_when_it_is_repeated(
+    client: TestClient, shop: Shop
+) -> None:
+    first, second = pay(client, with_card(TIMEOUT)), pay(client, with_card(TIMEOUT))
+
+    assert (first.status_code, first.json()["state"]) == (202, "accepted")
+    assert (second.status_code, second.json()["state"]) == (201, "paid")
+    assert first.json()["orderId"] == second.json()["orderId"]
+    assert len(shop.gateway.charged()) == 1
+
+
+def test_the_webhook_settles_what_the_bank_decides_later_once(
+    client: TestClient, shop: Shop
+) -> None:
+    payment = pay(client, with_card(PENDING)).json()
+    shop.gateway.decide()
+
+    for _ in range(2):
+        assert call_webhook(client, payment["paymentId"]).status_code == 204
+
+    assert client.get(f"/payments/{payment['paymentId']}").json()["state"] == "paid"
+    assert len(shop.store.messages) == 1
+    # and no longer takes back what it has said
+    call_webhook(client, payment["paymentId"], "declined")
+    assert pay(client, with_card(PENDING)).status_code == 201
+
+
+def test_a_webhook_that_is_not_the_gateways_changes_nothing(client: TestClient, shop: Shop) -> None:
+    payment = pay(client, with_card(PENDING)).json()["paymentId"]
+    body = json.dumps({"paymentId": payment, "state": "captured"}).encode()
+    old = Signer(SECRET, clock=lambda: time.time() - 301).sign(body)
+    for signature in ("", "t=1,v1=" + "0" * 64, old, Signer("another secret").sign(body)):
+        response = call_webhook(client, payment, **{"Gateway-Signature": signature})
+        assert_problem(response, 401)
+    assert client.post("/webhooks/gateway", content=body).status_code == 401
+
+    assert shop.store.messages == []
+
+
+def test_a_webhook_for_a_payment_that_is_not_known_or_wrong_is_refused(
+    client: TestClient,
+) -> None:
+    assert_problem(call_webhook(client, "pay_none"), 404)
+    assert_problem(call_webhook(client, "pay_none", "lost"), 422, "state")
+
+
+def test_prices_that_were_sent_are_ignored_and_noted(client: TestClient, events: list[Any]) -> None:
+    items = [{"sku": "Linux", "quantity": 1, "price": 1, "priceMinor": 1, "note": "x"}]
+
+    answer = pay(client, BODY | {"items": items, "total": 1}).json()
+
+    assert answer["totalMinor"] == 258115
+    assert events[0]["ignored"] == "total,price,priceMinor"
+
+
+def test_of_a_card_nothing_is_kept_but_its_last_digits(
+    client: TestClient, shop: Shop, events: list[Any]
+) -> None:
+    card = {"number": "4000-0566 5566 5556", "expiry": "12/29", "cvc": "987"}
+
+    pay(client, BODY | {"card": card})
+    pay(client, BODY | {"card": card | {"number": "4000056655665557"}}, key="key-2")
+
+    (row,) = shop.store.rows.values()
+    assert row.attempt.last4 == "5556"
+    kept = f"{shop.store.rows} {shop.store.messages} {events}"
+    assert not any(secret in kept for secret in ("40000566", "4000-0566", "12/29", "987"))
+
+
+def test_another_expiry_is_the_same_request(client: TestClient, shop: Shop) -> None:
+    first = pay(client)
+    second = pay(client, BODY | {"card": BODY["card"] | {"expiry": "12/29", "cvc": "1"}})
+
+    assert first.content == second.content
+    assert len(shop.gateway.charges) == 1

@@ -1,4 +1,4 @@
-"""A wrong product list fails the start and names the entry."""
+"""A wrong file of shipping methods fails the start and names the entry."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from skillupworks.errors import ConfigurationError
-from skillupworks.shop.products import Item, load_products
+from skillupworks.shop.products import Item, load_shipping
 
 LINUX = {"sku": "Linux", "name": "Linux Administration", "price_minor": 199900}
 STANDARD = {"code": "standard", "name": "Shipping Cost", "price_minor": 50100}
@@ -20,23 +20,20 @@ def write(path: Path, **changes: Any) -> Path:
     return file
 
 
-def test_products_and_shipping_are_found_by_their_names(tmp_path: Path) -> None:
-    products = load_products(write(tmp_path))
+def test_methods_are_found_by_their_codes_and_products_not_looked_at(tmp_path: Path) -> None:
+    methods = load_shipping(write(tmp_path))
 
-    assert products.products == {"Linux": Item("Linux Administration", 199900)}
-    assert products.shipping == {"standard": Item("Shipping Cost", 50100)}
+    assert methods == {"standard": Item("Shipping Cost", 50100)}
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"products": []}, "products: "),
-        ({"products": [LINUX, LINUX]}, "products: Linux is there more than once"),
         ({"shipping": [STANDARD, STANDARD]}, "shipping: standard is there more than once"),
-        ({"products": [LINUX | {"price_minor": 1999.5}]}, "products[0].price_minor: "),
-        ({"products": [LINUX | {"price_minor": 0}]}, "products[0].price_minor: "),
-        ({"products": [LINUX | {"price": 1}]}, "products[0].price: "),
-        ({"products": [LINUX | {"name": "two\nlines"}]}, "products[0].name: must not contain"),
+        ({"shipping": [STANDARD | {"price_minor": 1999.5}]}, "shipping[0].price_minor: "),
+        ({"shipping": [STANDARD | {"price_minor": 0}]}, "shipping[0].price_minor: "),
+        ({"shipping": [STANDARD | {"price": 1}]}, "shipping[0].price: "),
+        ({"shipping": [STANDARD | {"name": "two\nlines"}]}, "shipping[0].name: must not contain"),
         ({"shipping": [STANDARD | {"code": ""}]}, "shipping[0].code: "),
         ({"currency": "USD"}, "currency: "),
     ],
@@ -45,7 +42,7 @@ def test_a_wrong_entry_is_named(tmp_path: Path, changes: dict[str, Any], problem
     file = write(tmp_path, **changes)
 
     with pytest.raises(ConfigurationError) as caught:
-        load_products(file)
+        load_shipping(file)
 
     assert caught.value.problems[0].startswith(f"PRODUCTS_FILE: {file}: {problem}")
 
@@ -56,4 +53,4 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
 
     for file in (tmp_path / "missing.json", broken):
         with pytest.raises(ConfigurationError, match=f"^PRODUCTS_FILE: {file}: "):
-            load_products(file)
+            load_shipping(file)
