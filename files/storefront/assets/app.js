@@ -5,7 +5,8 @@ import { start } from "./router.js";
 import { account } from "./views/account.js";
 import { cart } from "./views/cart.js";
 import { checkout } from "./views/checkout.js";
-import { order, orders } from "./views/order.js";
+import { order } from "./views/order.js";
+import { orders } from "./views/orders.js";
 import { product } from "./views/product.js";
 import { products } from "./views/products.js";
 

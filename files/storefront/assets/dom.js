@@ -1,6 +1,8 @@
 /** Making elements, and what is shown the same way everywhere. Text is only ever set as text. */
 
 const RUPEES = new Intl.NumberFormat("en-IN", { style: "currency", currency: "INR", trailingZeroDisplay: "stripIfInteger" });
+const WHEN = new Intl.DateTimeFormat("en-IN", { dateStyle: "medium", timeStyle: "short" });
+const TOAST_MS = 5000;
 
 /**
  * Make an element.
@@ -23,9 +25,24 @@ export function h(tag, props = {}, ...children) {
 /** @param {number} paise @returns {string} */
 export const price = (paise) => RUPEES.format(paise / 100);
 
+/** @param {string} time ISO 8601 @returns {string} */
+export const when = (time) => WHEN.format(new Date(time));
+
 /** Say something to screen readers. @param {string} text */
 export function announce(text) {
   document.getElementById("live").textContent = text;
+}
+
+let fading = 0;
+
+/** Show something for a moment. @param {string} text @param {Node} [link] */
+export function toast(text, link) {
+  const place = document.getElementById("toast");
+  place.replaceChildren(h("span", {}, text), link ?? "");
+  place.hidden = false;
+  announce(text);
+  clearTimeout(fading);
+  fading = setTimeout(() => (place.hidden = true), TOAST_MS);
 }
 
 /** @param {Error} error @param {() => void} [again] @returns {HTMLElement} */
@@ -34,22 +51,29 @@ export function problem(error, again) {
     again && h("button", { class: "plain", type: "button", onclick: again }, "Try again"));
 }
 
-/** @param {string} title @param {string} text @returns {HTMLElement} */
-export function empty(title, text) {
-  return h("div", { class: "empty" }, h("h1", {}, title), h("p", { class: "quiet" }, text),
-    h("a", { class: "btn", href: "/" }, "Browse courses"));
+/** @param {string} title @param {string} text @param {string} [tag] of the title @returns {HTMLElement} */
+export function empty(title, text, tag = "h1") {
+  return h("div", { class: "empty" }, h(tag, {}, title), h("p", { class: "quiet" }, text), h("a", { class: "btn", href: "/" }, "Browse courses"));
 }
 
 /**
  * A labelled input.
  * @param {string} label @param {Object<string, unknown>} props of the input, with its id
+ * @param {string} [hint] what helps to fill it in
  * @returns {HTMLElement}
  */
-export function field(label, props) {
-  return h("div", { class: "field" }, h("label", { for: props.id }, label), h("input", { name: props.id, ...props }));
+export function field(label, props, hint) {
+  const help = hint && `${props.id}-hint`;
+  return h("div", { class: "field" }, h("label", { for: props.id }, label),
+    h("input", { name: props.id, "aria-describedby": help, ...props }), hint && h("p", { class: "hint", id: help }, hint));
 }
 
-/** @param {string} file @returns {HTMLElement} a picture beside its product's name, which says all */
-export function picture(file) {
-  return h("img", { src: `/pictures/${encodeURIComponent(file)}`, alt: "", width: 640, height: 400, loading: "lazy" });
+/** @param {string} file @param {boolean} [soon] whether it is seen at once @returns {HTMLElement} a picture beside its product's name, which says all */
+export function picture(file, soon = false) {
+  return h("img", { src: `/pictures/${encodeURIComponent(file)}`, alt: "", width: 640, height: 400, loading: soon ? "eager" : "lazy" });
+}
+
+/** A line of a sum. @param {string} label @param {string} amount @param {string} [kind] @returns {HTMLElement} */
+export function sum(label, amount, kind = "") {
+  return h("p", { class: `sum ${kind}` }, h("span", {}, label), h("span", { class: "price" }, amount));
 }

@@ -1,6 +1,8 @@
 /** Real URLs without loading a page: which view shows which path. */
 
-import { h, problem } from "./dom.js";
+import { announce, h, problem } from "./dom.js";
+
+const BUSY_MS = 200;
 
 let leave = new AbortController();
 
@@ -8,41 +10,49 @@ let leave = new AbortController();
  * @param {[RegExp, (context: {params: string[], query: URLSearchParams, signal: AbortSignal}) => Promise<{title: string, content: Node}>][]} routes
  */
 export function start(routes) {
-  const render = async (focus) => {
+  const render = async (how) => {
     leave.abort();
     leave = new AbortController();
     const { signal } = leave;
     const main = document.getElementById("main");
     main.setAttribute("aria-busy", "true");
+    // a view that takes long leaves its predecessor's place
+    const waiting = setTimeout(() => signal.aborted || main.replaceChildren(skeleton()), how === "first" ? 0 : BUSY_MS);
     let view;
     try {
       view = await find(routes, signal);
     } catch (error) {
-      view = { title: "Something is missing", content: h("div", {}, h("h1", {}, "Something is missing"), problem(error, () => render(true))) };
+      const gone = error.status === 404;
+      view = { title: gone ? "Not found" : "Something is missing", content: h("div", { class: "narrow" },
+        h("h1", {}, gone ? "There is nothing here" : "Something is missing"), problem(error, gone ? undefined : () => render("again")),
+        h("a", { href: "/" }, "To all courses")) };
     }
+    clearTimeout(waiting);
     if (signal.aborted) return;
     main.replaceChildren(view.content);
     main.removeAttribute("aria-busy");
     document.title = `${view.title} · SkillUpWorks`;
     mark();
-    if (focus) {
-      scrollTo(0, 0);
-      main.focus({ preventScroll: true });
-    }
+    if (how === "first") return;
+    scrollTo(0, how === "back" ? (history.state?.y ?? 0) : 0);
+    main.focus({ preventScroll: true });
+    announce(view.title);
   };
-  addEventListener("popstate", () => render(true));
-  addEventListener("navigate-to", () => render(true));
+  history.scrollRestoration = "manual";
+  addEventListener("popstate", () => render("back"));
+  addEventListener("navigate-to", () => render("to"));
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest("a[href^='/']") : null;
-    if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     go(link.getAttribute("href"));
   });
-  render(false);
+  render("first");
 }
 
 /** @param {string} path */
 export function go(path) {
+  history.replaceState({ y: scrollY }, "");
   history.pushState(null, "", path);
   dispatchEvent(new Event("navigate-to"));
 }
@@ -50,9 +60,22 @@ export function go(path) {
 function find(routes, signal) {
   for (const [pattern, view] of routes) {
     const found = pattern.exec(location.pathname);
-    if (found) return view({ params: found.slice(1).map(decodeURIComponent), query: new URLSearchParams(location.search), signal });
+    if (found) return view({ params: found.slice(1).map(decoded), query: new URLSearchParams(location.search), signal });
   }
-  throw new Error("There is no such page.");
+  throw Object.assign(new Error("There is no such page."), { status: 404 });
+}
+
+/** @param {string} part of a path, which need not be well formed */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+function skeleton() {
+  return h("div", { class: "grid", "aria-hidden": "true" }, ...Array.from({ length: 8 }, () => h("div", { class: "card ghost" })));
 }
 
 function mark() {

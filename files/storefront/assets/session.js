@@ -7,10 +7,21 @@ import { ask } from "./api.js";
 /** @type {Promise<Customer|null>|null} */
 let current = null;
 
+/** @param {Customer|null} who @returns {Customer|null} the same, after the header has been told */
+function show(who) {
+  document.getElementById("account-link").textContent = who?.kind === "user" ? "Account" : "Log in";
+  return who;
+}
+
+/** Ask again the next time. */
+export function forget() {
+  current = null;
+}
+
 /** @returns {Promise<Customer|null>} null for somebody new */
 export function customer() {
-  current ??= ask("user", "/users/me").catch((error) => {
-    if (error.status === 401) return null;
+  current ??= ask("user", "/users/me").then(show, (error) => {
+    if (error.status === 401) return show(null);
     current = null;
     throw error;
   });
@@ -19,18 +30,22 @@ export function customer() {
 
 /** @returns {Promise<Customer>} a guest is made of somebody new */
 export async function customerOrGuest() {
-  const found = await customer();
+  const asked = customer();
+  const found = await asked;
   if (found) return found;
   // one guest, also for two clicks at once
-  const begun = ask("user", "/guests", { method: "POST", body: { delivery: "cookie" } });
-  current = begun.catch(() => (current = null));
-  return begun;
+  if (current === asked || !current) {
+    const begun = ask("user", "/guests", { method: "POST", body: { delivery: "cookie" } });
+    current = begun;
+    begun.catch(() => (current = null));
+  }
+  return current;
 }
 
-/** @param {string} email @param {string} password @returns {Promise<Customer>} */
+/** @param {string} email @param {string} password @returns {Promise<Customer|null>} */
 export async function logIn(email, password) {
   await ask("user", "/sessions", { method: "POST", body: { email, password, delivery: "cookie" } });
-  current = null;
+  forget();
   return customer();
 }
 
@@ -42,5 +57,5 @@ export async function register(name, email, password) {
 
 export async function logOut() {
   await ask("user", "/sessions/current", { method: "DELETE" });
-  current = null;
+  forget();
 }

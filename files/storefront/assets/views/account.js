@@ -1,42 +1,54 @@
 /** Login, registration and logout. */
 
 import { load, mergeGuest } from "../cart.js";
-import { field, h, problem } from "../dom.js";
+import { field, h, problem, toast } from "../dom.js";
+import { pending } from "../pending_payment.js";
 import { go } from "../router.js";
 import { customer, logIn, logOut, register } from "../session.js";
 
 export async function account() {
   const who = await customer();
+  if (pending()) {
+    // its order belongs to who began it, and is found by nobody else
+    return { title: "Account", content: h("div", { class: "narrow" }, h("h1", {}, "First your payment"),
+      h("p", { class: "note" }, "A payment of yours has no answer yet. Let us finish it before you log in or out."), h("a", { class: "btn", href: "/checkout" }, "Finish the payment")) };
+  }
   if (who?.kind === "user") {
     const said = h("div", {});
     const leave = () => logOut().then(load).then(() => go("/"), (error) => said.replaceChildren(problem(error)));
-    return { title: "Account", content: h("div", {}, h("h1", {}, who.name ?? who.email), h("p", {}, who.email), h("button", { type: "button", onclick: leave }, "Log out"), said) };
+    return { title: "Account", content: h("div", { class: "narrow" }, h("h1", {}, who.name ? `Hello ${who.name}` : "Your account"),
+      h("div", { class: "card box" }, h("p", {}, who.email), h("p", { class: "row" }, h("a", { class: "btn", href: "/orders" }, "Your orders"),
+        h("button", { class: "plain", type: "button", onclick: leave }, "Log out")), said)) };
   }
-  return { title: "Log in", content: h("div", { class: "split" }, form("Log in", "current", who), form("Register", "new", who)) };
+  return { title: "Log in", content: h("div", {}, h("h1", {}, "Welcome"),
+    h("p", { class: "lead" }, "You can buy without an account. With one, your cart and your orders are there on every device."),
+    h("div", { class: "halves" }, form("Log in", "current", who), form("Register", "new", who))) };
 }
 
 function form(title, kind, guest) {
   const said = h("div", {});
   const fresh = kind === "new";
+  const button = h("button", { class: "wide" }, title);
   async function submit(event) {
     event.preventDefault();
+    if (button.disabled) return;
     const data = Object.fromEntries(new FormData(event.target));
-    const button = event.target.querySelector("button");
     button.disabled = true;
     try {
-      if (fresh) await register(data["new-name"], data["new-email"], data["new-password"]);
-      else await logIn(data["current-email"], data["current-password"]);
-      if (guest) await mergeGuest().catch(() => {});
-      await load().catch(() => {});
-      go("/");
+      const who = fresh ? await register(data["new-name"], data["new-email"], data["new-password"]) : await logIn(data["current-email"], data["current-password"]);
+      const merged = guest ? await mergeGuest().catch(() => null) : null;
+      if (!merged) await load().catch(() => {});
+      go(merged?.items.length ? "/cart" : "/");
+      toast(merged?.notes[0] ?? `Welcome${who?.name ? `, ${who.name}` : ""}.`);
     } catch (error) {
-      said.replaceChildren(problem(error));
+      // 401 is no ended session here
+      said.replaceChildren(problem(error.status === 401 ? new Error("This address and password do not belong together.") : error));
       button.disabled = false;
     }
   }
-  return h("form", { class: "card box", onsubmit: submit }, h("h1", {}, title),
-    fresh && field("Name (optional)", { id: "new-name", autocomplete: "name" }),
-    field("E-mail", { id: `${kind}-email`, type: "email", autocomplete: "email", required: true }),
-    field("Password", { id: `${kind}-password`, type: "password", autocomplete: `${kind}-password`, required: true, minlength: fresh && 10 }),
-    h("button", {}, title), said);
+  return h("form", { class: "card box", onsubmit: submit, "aria-labelledby": `${kind}-title` }, h("h2", { id: `${kind}-title` }, title),
+    fresh && field("Name (optional)", { id: "new-name", autocomplete: "name", maxlength: 100 }),
+    field("E-mail", { id: `${kind}-email`, type: "email", autocomplete: fresh ? "email" : "username", required: true }),
+    field("Password", { id: `${kind}-password`, type: "password", autocomplete: `${kind}-password`, required: true, minlength: fresh && 10 }, fresh ? "10 characters or more, any of them." : undefined),
+    button, said);
 }

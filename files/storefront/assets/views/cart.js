@@ -1,37 +1,48 @@
 /** The cart. */
 
 import { load, remove, setQuantity } from "../cart.js";
-import { announce, empty, h, price, problem } from "../dom.js";
+import { announce, empty, h, price, problem, sum } from "../dom.js";
+import { stepper } from "./stepper.js";
 
 export async function cart() {
   const content = h("div", {});
+  // one change after the other, so that the last answer is the last state
+  let queue = Promise.resolve();
+  const change = (action, said) => {
+    queue = queue.then(async () => {
+      try {
+        const state = await action();
+        const focused = document.activeElement?.getAttribute("aria-label");
+        draw(state);
+        announce(said);
+        const again = focused && [...content.querySelectorAll("[aria-label]")].find((element) => element.getAttribute("aria-label") === focused && !element.disabled && element.matches("button, input"));
+        (again || content.querySelector("h1"))?.focus({ preventScroll: true });
+      } catch (error) {
+        content.querySelector(".error")?.remove();
+        content.prepend(problem(error, () => load().then(draw, () => {})));
+      }
+    });
+  };
   const draw = (state) => content.replaceChildren(...page(state, change));
-  async function change(action) {
-    try {
-      draw(await action());
-      announce("The cart has changed");
-    } catch (error) {
-      content.prepend(problem(error));
-    }
-  }
   draw(await load());
   return { title: "Cart", content };
 }
 
 function page(state, change) {
   if (!state.items.length) return [empty("Your cart is empty", "What you add is kept here for a week.")];
-  return [h("h1", {}, "Your cart"), ...state.notes.map((note) => h("p", { class: "note" }, note)),
-    h("div", { class: "split" }, h("ul", { class: "lines" }, ...state.items.map((line) => row(line, change))),
-      h("div", { class: "card box" }, h("p", { class: "sum total" }, h("span", {}, "Total"), h("span", { class: "price" }, state.totalMinor === null ? "not known yet" : price(state.totalMinor))),
-        h("a", { class: "btn", href: "/checkout" }, "Check out")))];
+  return [h("h1", { tabindex: -1 }, "Your cart"), ...state.notes.map((note) => h("p", { class: "note" }, note)),
+    h("div", { class: "split" }, h("ul", { class: "lines card" }, ...state.items.map((line) => row(line, change))),
+      h("section", { class: "card box sticky", "aria-label": "Total" }, sum("Courses", state.totalMinor === null ? "not known yet" : price(state.totalMinor), "total"),
+        h("p", { class: "quiet" }, "Shipping is added when we know where to."),
+        h("a", { class: "btn wide", href: "/checkout" }, "Check out"), h("a", { class: "wide-link", href: "/" }, "Continue shopping")))];
 }
 
 function row(line, change) {
   const name = line.name ?? line.sku;
-  const top = Math.max(10, line.quantity);
-  return h("li", {}, h("a", { href: `/products/${encodeURIComponent(line.sku)}` }, name),
-    h("select", { "aria-label": `Quantity of ${name}`, onchange: (event) => change(() => setQuantity(line.sku, Number(event.target.value))) },
-      ...Array.from({ length: top }, (_, index) => h("option", { value: index + 1, selected: index + 1 === line.quantity }, String(index + 1)))),
+  return h("li", {}, h("img", { class: "thumb", src: `/pictures/${encodeURIComponent(line.sku)}.svg`, alt: "", width: 96, height: 60, onerror: (event) => event.target.classList.add("none") }),
+    h("div", { class: "what" }, h("a", { href: `/products/${encodeURIComponent(line.sku)}` }, name),
+      h("p", { class: "quiet" }, line.priceMinor === null ? "Price not known at the moment" : `${price(line.priceMinor)} each`)),
+    stepper(name, line.quantity, (value) => change(() => setQuantity(line.sku, value), `${name}: ${value}`)),
     h("span", { class: "price" }, line.priceMinor === null ? "–" : price(line.priceMinor * line.quantity)),
-    h("button", { class: "plain", type: "button", "aria-label": `Remove ${name}`, onclick: () => change(() => remove(line.sku)) }, "Remove"));
+    h("button", { class: "link", type: "button", "aria-label": `Remove ${name}`, onclick: () => change(() => remove(line.sku), `${name} is removed`) }, "Remove"));
 }

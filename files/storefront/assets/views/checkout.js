@@ -1,76 +1,152 @@
 /** The checkout: where to, for how much, and paying once. */
 
 import { ask } from "../api.js";
-import { clear, load, ship } from "../cart.js";
-import { empty, field, h, price, problem } from "../dom.js";
-import { remember } from "../past_orders.js";
+import { load, ship, takeOut } from "../cart.js";
+import { announce, empty, h, price, problem, sum } from "../dom.js";
+import { begin, end, pending, send } from "../pending_payment.js";
 import { go } from "../router.js";
-import { customerOrGuest } from "../session.js";
+import { customerOrGuest, forget } from "../session.js";
+import { cardFields, looksRight } from "./card.js";
+import { cityFields, named } from "./city.js";
+import { unfinished } from "./unfinished.js";
 
-const KEY = "checkout";
-
-/** The same key for the same order, also after a reload: a repeated payment is one. @param {string} order */
-function idempotencyKey(order) {
-  const kept = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-  if (kept?.order === order) return kept.key;
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  const key = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  sessionStorage.setItem(KEY, JSON.stringify({ order, key }));
-  return key;
-}
+/** Pauses before a payment without an answer is asked for again. */
+const AGAIN_MS = [1500, 3000, 6000];
+const ANSWERS = { card_declined: "Your card was declined and nothing was charged. Please try another one.",
+  out_of_stock: "Somebody was faster: there is not enough of this left. Nothing was charged." };
 
 export async function checkout({ signal }) {
+  const left = pending();
+  if (left) return { title: "Finishing your payment", content: unfinished(left, signal) };
   const state = await load();
   if (!state.items.length) return { title: "Checkout", content: empty("Nothing to pay for", "Your cart is empty.") };
-  const said = h("div", {});
-  const cost = h("p", { class: "quiet", role: "status" }, "Choose a city to see an estimate of shipping.");
-  const cities = h("select", { id: "city", onchange: quote }, h("option", { value: "" }, "Type the city's beginning first"));
-  const button = h("button", {}, "Pay");
+  return { title: "Checkout", content: await form(state, signal) };
+}
 
-  async function look(event) {
+async function form(state, signal) {
+  const said = h("div", {});
+  const cost = h("div", { class: "quote", role: "status" });
+  const bill = h("div", {});
+  const button = h("button", { class: "wide" }, "Pay");
+  const card = cardFields();
+  let quote = null;
+  let paying = false;
+
+  const total = () => (quote && state.totalMinor !== null ? state.totalMinor + quote.priceMinor : null);
+  function draw() {
+    bill.replaceChildren(...state.items.map((line) => sum(`${line.name ?? line.sku} × ${line.quantity}`, line.priceMinor === null ? "–" : price(line.priceMinor * line.quantity))),
+      sum("Shipping", quote ? price(quote.priceMinor) : "choose a city"), sum("Total", total() === null ? "–" : price(total()), "total"));
+    button.textContent = total() === null ? "Pay" : `Pay ${price(total())}`;
+  }
+  async function chosen(city) {
+    quote = null;
+    draw();
+    cost.replaceChildren();
+    if (!city) return;
+    cost.replaceChildren(h("p", { class: "quiet" }, "Asking what shipping costs …"));
     try {
-      const found = await ask("shipping", `/cities?${new URLSearchParams({ country: "IN", q: event.target.value })}`, { signal });
-      cities.replaceChildren(h("option", { value: "" }, found.cities.length ? "Choose a city" : "No city begins like that"),
-        ...found.cities.map((city) => h("option", { value: city.id }, `${city.name}, ${city.region}`)));
+      const found = await ask("shipping", `/quotes?city=${city.id}&weight=${await grams(state.items, signal)}`, { signal });
+      quote = found;
+      cost.replaceChildren(h("p", {}, h("b", {}, `Shipping to ${named(found.city)}: ${price(found.priceMinor)}`)),
+        ...found.parts.map((part) => sum(part.name, price(part.priceMinor), "small")));
+      draw();
     } catch (error) {
-      said.replaceChildren(problem(error));
+      if (!signal.aborted) cost.replaceChildren(problem(error, () => chosen(city)));
     }
   }
-  async function quote() {
-    if (!cities.value) return;
-    try {
-      const products = await Promise.all(state.items.map((line) => ask("catalogue", `/products/${encodeURIComponent(line.sku)}`, { signal })));
-      const grams = products.reduce((sum, product, index) => sum + product.weightGrams * state.items[index].quantity, 0);
-      const found = await ask("shipping", `/quotes?city=${cities.value}&weight=${grams}`, { signal });
-      cost.textContent = `Shipping to ${found.city.name}: about ${price(found.priceMinor)}. The order shows what is charged.`;
-    } catch (error) {
-      cost.textContent = error.message;
-    }
+  const before = state.shipping && (await ask("shipping", `/quotes?city=${Number(state.shipping.city)}&weight=1`, { signal }).catch(() => null));
+  const places = await cityFields({ chosen: before?.city ?? null, signal, change: chosen });
+  const fields = h("fieldset", { class: "plainset" },
+    step(1, "Where to", places, cost), step(2, "Your card", card.element));
+  draw();
+  if (before) chosen(before.city);
+
+  function wrong(message, element) {
+    said.replaceChildren(h("p", { class: "error", role: "alert" }, message));
+    element?.focus();
   }
   async function pay(event) {
     event.preventDefault();
-    if (button.disabled) return;
-    button.disabled = true;
+    if (paying) return;
+    if (!quote) return wrong("Please choose a city to ship to.", places.querySelector("#city"));
+    if (!looksRight(card.number.value)) return wrong("This is no card number. Please look at its digits again.", card.number);
+    paying = true;
+    said.replaceChildren();
     try {
       const who = await customerOrGuest();
-      if (cities.value) await ship(Number(cities.value)).catch(() => {});
-      const body = { sessionId: who.id, userId: who.id, shipping: { method: "standard" },
-        items: state.items.map(({ sku, quantity }) => ({ sku, quantity })) };
-      const paid = await ask("payment", "/payments", { method: "POST", body, headers: { "Idempotency-Key": idempotencyKey(JSON.stringify(body)) } });
-      sessionStorage.removeItem(KEY);
-      remember(paid.orderId);
-      await clear().catch(() => {});
-      go(`/orders/${encodeURIComponent(paid.orderId)}`);
+      const other = pending();
+      if (other) return go("/checkout");
+      await ship(quote.city.id).catch(() => {});
+      const payment = begin(who.id, { items: state.items.map(({ sku, quantity }) => ({ sku, quantity })), shipping: { city: quote.city.id },
+        ...(total() !== null && { expectedTotalMinor: total() }), card: card.read() });
+      fields.disabled = true;
+      await attempt(payment);
     } catch (error) {
-      said.replaceChildren(problem(error));
-      button.disabled = false;
+      wrong(error.message);
+    } finally {
+      paying = false;
+      if (!pending()) unlock();
     }
   }
-  return { title: "Checkout", content: h("div", {}, h("h1", {}, "Checkout"), h("form", { class: "split", onsubmit: pay },
-    h("div", {}, field("City begins with", { id: "beginning", autocomplete: "off", onchange: look,
-      // Enter looks for cities; it does not pay
-      onkeydown: (event) => { if (event.key === "Enter") { event.preventDefault(); look(event); } } }),
-      h("div", { class: "field" }, h("label", { for: "city" }, "City"), cities), cost),
-    h("div", { class: "card box" }, ...state.items.map((line) => h("p", { class: "sum" }, h("span", {}, `${line.name ?? line.sku} × ${line.quantity}`))),
-      h("p", { class: "sum total" }, h("span", {}, "Without shipping"), h("span", {}, state.totalMinor === null ? "–" : price(state.totalMinor))), button, said))) };
+  /** Send it until there is an answer; the same request each time. */
+  async function attempt(payment) {
+    button.disabled = true;
+    button.textContent = "Paying …";
+    announce("Paying");
+    for (let tries = 0; ; tries++) {
+      try {
+        return await done(payment, await send(payment));
+      } catch (error) {
+        if (error.status === 401 && tries) forget();
+        if (!error.unanswered && !((error.status === 401 || error.status === 403) && tries)) {
+          end();
+          return refused(error);
+        }
+        if (tries >= AGAIN_MS.length || signal.aborted) return stuck(payment, error);
+        said.replaceChildren(h("p", { class: "note", role: "status" }, "No answer yet. We ask again; you pay once only."));
+        await new Promise((wake) => setTimeout(wake, AGAIN_MS[tries]));
+      }
+    }
+  }
+  async function done(payment, paid) {
+    end();
+    await takeOut(payment.body.items).catch(() => {});
+    if (!signal.aborted) go(`/orders/${encodeURIComponent(paid.orderId)}`);
+  }
+  function stuck(payment, error) {
+    button.textContent = "Waiting for an answer";
+    said.replaceChildren(problem(new Error(`${error.message} Your payment is kept as it is: asking again does not charge you twice.`), () => {
+      said.replaceChildren();
+      attempt(payment);
+    }));
+  }
+  function unlock() {
+    fields.disabled = false;
+    button.disabled = false;
+    draw();
+  }
+  async function refused(error) {
+    if (error.status === 401) forget();
+    if (error.code === "price_changed") {
+      Object.assign(state, await load().catch(() => ({})));
+      if (quote) await chosen(quote.city);
+    }
+    unlock();
+    wrong(error.code === "price_changed" ? `${error.message} Nothing was charged. This is what it costs now; pay if you agree.` : (ANSWERS[error.code] ?? error.message),
+      error.code === "card_declined" || error.fields.includes("card.number") ? card.number : null);
+    if (error.code === "out_of_stock") said.append(h("p", {}, h("a", { href: "/cart" }, "Change the cart")));
+  }
+  return h("div", {}, h("h1", {}, "Checkout"), h("form", { class: "split", novalidate: true, onsubmit: pay }, fields,
+    h("section", { class: "card box sticky", "aria-label": "What you pay" }, h("h2", {}, "Your order"), bill, button, said,
+      h("p", { class: "hint" }, "Of your card we keep the last four digits."))));
+}
+
+function step(number, title, ...content) {
+  return h("section", { class: "card box step" }, h("h2", {}, h("span", { class: "number", "aria-hidden": "true" }, String(number)), title), ...content);
+}
+
+/** @returns {Promise<number>} what all of it weighs */
+async function grams(items, signal) {
+  const products = await Promise.all(items.map((line) => ask("catalogue", `/products/${encodeURIComponent(line.sku)}`, { signal })));
+  return products.reduce((weight, product, index) => weight + product.weightGrams * items[index].quantity, 0);
 }

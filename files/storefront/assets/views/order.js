@@ -1,45 +1,66 @@
-/** An order and how far it is, and the orders of this browser. */
+/** An order, and how far it is. */
 
 import { ask } from "../api.js";
-import { announce, empty, h, price } from "../dom.js";
-import { pastOrders } from "../past_orders.js";
+import { add } from "../cart.js";
+import { announce, h, price, sum, toast, when } from "../dom.js";
+import { go } from "../router.js";
 
-const POLL_MS = 2000;
-const STEPS = { paid: "Paid", processing: "Being processed", processed: "Processed" };
+const POLL_MS = 1500;
+const SLOWEST_MS = 15_000;
+const STEPS = { accepted: "Ordered", paid: "Paid", processing: "Being processed", processed: "Processed" };
+const TITLES = { accepted: "Your bank has not answered yet", paid: "Thank you for your order", processing: "Thank you for your order", processed: "Thank you, your order is on its way", rejected: "This order was not made" };
+const WORDS = {
+  accepted: "We have your order and wait for the bank. You need not do anything, and you may close this page: the order is listed under Orders.",
+  paid: "It is paid, and handed to the people who pack it.", processing: "It is being packed.", processed: "A confirmation was sent to you.",
+};
+const REASONS = { card_declined: "The card was declined.", abandoned: "The payment was not finished.", out_of_stock: "There was not enough in stock." };
+
+/** @param {string} state @returns {string} for a list */
+export const stateName = (state) => ({ accepted: "Waiting for the bank", rejected: "Not made" })[state] ?? STEPS[state] ?? state;
 
 export async function order({ params: [id], signal }) {
   const load = () => ask("payment", `/orders/${encodeURIComponent(id)}`, { signal });
-  const found = await load();
-  const steps = h("ol", { class: "steps" });
-  let state = found.state;
-  draw(steps, state);
+  let found = await load();
+  const content = h("div", { class: "narrow" });
+  const draw = () => content.replaceChildren(...page(found));
+  draw();
   (async () => {
-    while (!signal.aborted && state !== "processed" && state !== "rejected") {
-      await new Promise((wake) => setTimeout(wake, POLL_MS));
+    for (let pause = POLL_MS; !signal.aborted && found.state !== "processed" && found.state !== "rejected"; pause = Math.min(pause * 1.1, SLOWEST_MS)) {
+      await new Promise((wake) => setTimeout(wake, pause));
       // one answer that fails is followed by the next
       const now = signal.aborted ? null : await load().catch(() => null);
-      if (!now || now.state === state) continue;
-      state = now.state;
-      draw(steps, state);
-      announce(STEPS[state] ?? state);
+      if (!now || signal.aborted || now.state === found.state) continue;
+      found = now;
+      draw();
+      announce(stateName(found.state));
     }
   })();
-  return { title: `Order ${id}`, content: h("div", {}, h("h1", {}, "Thank you for your order"), h("p", { class: "quiet" }, id), steps,
-    h("div", { class: "card box" }, ...found.items.map((line) => h("p", { class: "sum" }, h("span", {}, `${line.name} × ${line.quantity}`),
-      h("span", { class: "price" }, price(line.price * line.quantity * 100)))),
-    h("p", { class: "sum total" }, h("span", {}, "Charged"), h("span", {}, price(found.totalMinor))))) };
+  return { title: `Order ${id}`, content };
 }
 
-function draw(steps, state) {
-  if (state === "rejected") return steps.replaceChildren(h("li", { class: "error" }, "Rejected"));
+function page(found) {
+  const rejected = found.state === "rejected";
+  const items = found.items ?? [];
+  return [h("h1", {}, TITLES[found.state] ?? "Your order"),
+    h("p", { class: "quiet" }, `Order ${found.orderId} · ${when(found.createdAt)}`),
+    rejected ? h("div", { class: "error" }, h("p", {}, `${REASONS[found.reason] ?? "It could not be completed."} Nothing was charged.`),
+      items.length > 0 && h("button", { class: "plain", type: "button", onclick: () => again(items) }, "Put it into the cart again"))
+      : h("div", {}, steps(found.state), h("p", { class: "lead" }, WORDS[found.state] ?? "")),
+    items.length > 0 && h("section", { class: "card box", "aria-label": "What was ordered" },
+      ...items.map((line) => sum(line.quantity > 1 ? `${line.name} × ${line.quantity}` : line.name, price(Math.round(line.price * line.quantity * 100)))),
+      sum(rejected || found.state === "accepted" ? "Total" : "Charged", price(found.totalMinor), "total")),
+    h("p", { class: "row" }, h("a", { class: "btn", href: "/" }, "Continue shopping"), h("a", { href: "/orders" }, "All your orders"))].filter(Boolean);
+}
+
+function steps(state) {
   const reached = Object.keys(STEPS).indexOf(state);
-  steps.replaceChildren(...Object.values(STEPS).map((name, index) =>
-    h("li", { class: index <= reached && "done", "aria-current": index === reached && "step" }, name)));
+  return h("ol", { class: "steps", id: "state", "data-state": state }, ...Object.values(STEPS).map((name, index) =>
+    h("li", { class: index < reached ? "done" : index === reached ? (state === "processed" ? "done" : "now") : null, "aria-current": index === reached && "step" }, name)));
 }
 
-export async function orders() {
-  const ids = pastOrders();
-  if (!ids.length) return { title: "Orders", content: empty("No orders yet", "Orders made in this browser are listed here.") };
-  return { title: "Orders", content: h("div", {}, h("h1", {}, "Your orders"), h("ul", { class: "lines" },
-    ...ids.map((id) => h("li", {}, h("a", { href: `/orders/${encodeURIComponent(id)}` }, id))))) };
+async function again(items) {
+  // a line that is no product, as shipping, is refused
+  const answers = await Promise.allSettled(items.map((line) => add(line.sku, line.quantity)));
+  if (answers.some((answer) => answer.status === "fulfilled")) go("/cart");
+  else toast("The cart is not available at the moment.");
 }
