@@ -4,6 +4,9 @@ import { ask } from "./api.js";
 
 /** @typedef {{id: string, kind: "user"|"guest", email?: string, name?: string}} Customer */
 
+// that this browser was given a cookie: who was not is not asked for, which would be an error in the console
+const KNOWN = "known";
+
 /** @type {Promise<Customer|null>|null} */
 let current = null;
 
@@ -20,8 +23,12 @@ export function forget() {
 
 /** @returns {Promise<Customer|null>} null for somebody new */
 export function customer() {
+  if (!localStorage.getItem(KNOWN)) current ??= Promise.resolve(show(null));
   current ??= ask("user", "/users/me").then(show, (error) => {
-    if (error.status === 401) return show(null);
+    if (error.status === 401) {
+      localStorage.removeItem(KNOWN);
+      return show(null);
+    }
     current = null;
     throw error;
   });
@@ -37,6 +44,7 @@ export async function customerOrGuest() {
   if (current === asked || !current) {
     const begun = ask("user", "/guests", { method: "POST", body: { delivery: "cookie" } });
     current = begun;
+    begun.then(() => localStorage.setItem(KNOWN, "1"), () => {});
     begun.catch(() => (current = null));
   }
   return current;
@@ -45,6 +53,7 @@ export async function customerOrGuest() {
 /** @param {string} email @param {string} password @returns {Promise<Customer|null>} */
 export async function logIn(email, password) {
   await ask("user", "/sessions", { method: "POST", body: { email, password, delivery: "cookie" } });
+  localStorage.setItem(KNOWN, "1");
   forget();
   return customer();
 }
@@ -57,5 +66,6 @@ export async function register(name, email, password) {
 
 export async function logOut() {
   await ask("user", "/sessions/current", { method: "DELETE" });
+  localStorage.removeItem(KNOWN);
   forget();
 }

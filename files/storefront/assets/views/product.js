@@ -18,7 +18,7 @@ export async function product({ params: [sku], signal }) {
       h("div", { class: "card" }, picture(found.picture, true)),
       h("div", { class: "facts" }, h("h1", {}, found.name), h("p", { class: "lead" }, found.summary),
         h("p", { class: "price big" }, price(found.priceMinor)),
-        h("p", { class: there ? "in" : "left" }, !there ? "Sold out" : found.stock <= 5 ? `Only ${found.stock} left` : "In stock, sent from Bengaluru"),
+        h("p", { class: there ? "in" : "left" }, !there ? "Sold out" : found.stock <= 5 ? `Only ${found.stock} left` : "In stock"),
         there && h("div", { class: "row" }, stepper(found.name, 1, (value) => (quantity = value)), putter(found, "Add to cart", "grow", () => quantity)),
         h("dl", { class: "specs" }, ...[["Level", found.level], ["Time", `${found.hours} hours`], ["Weight", `${found.weightGrams} g`]]
           .map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))))),
