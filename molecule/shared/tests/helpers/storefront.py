@@ -1,0 +1,124 @@
+"""The shop in Debian's Chromium, used as a person does: what can be seen is clicked and typed."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.helpers.ansible import PROJECT
+
+CHROMIUM = "/usr/bin/chromium"
+# without this variable a run leaves the tree as it is
+SCREENSHOTS = "SKILLUPWORKS_SCREENSHOTS"
+FOLDER = Path(PROJECT) / "docs" / "screenshots"
+
+PAID = "4242424242424242"
+DECLINED = "4000000000000002"
+TIMES_OUT = "4000000000000119"
+ANSWERED_LATER = "4000000000003220"
+
+PROCESSED_WITHIN_MS = 30_000
+
+
+@dataclass
+class Visitor:
+    """Somebody in front of a window of their own; `complaints` is what the console says."""
+
+    page: Page
+    url: str
+    complaints: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "/") -> None:
+        """Go to a page of the shop and wait until it is shown."""
+        self.page.goto(self.url + path)
+        self.settled()
+
+    def settled(self) -> None:
+        """Wait until the view is there."""
+        expect(self.page.locator("main:not([aria-busy]) h1").first).to_be_visible()
+
+    def put(self, *skus: str) -> None:
+        """Put one of each product into the cart, on its page."""
+        for sku in skus:
+            before = self.pieces
+            self.open(f"/products/{sku}")
+            self.page.get_by_role("button", name="Add to cart").click()
+            expect(self.page.locator("#cart-count")).to_have_text(str(before + 1))
+
+    @property
+    def pieces(self) -> int:
+        """How many pieces the header says are in the cart."""
+        badge = self.page.locator("#cart-count")
+        return int(badge.inner_text()) if badge.count() and badge.is_visible() else 0
+
+    def fill_in(self, card: str = PAID, city: str = "Mumbai") -> None:
+        """Open the checkout, choose a city and type a card's number."""
+        self.open("/checkout")
+        box = self.page.get_by_role("combobox", name="City")
+        box.fill("")
+        box.press_sequentially(city[:4])
+        self.page.get_by_role("option", name=city).first.click()
+        expect(self.pay_button).to_have_text(re.compile("Pay ₹"))
+        self.page.get_by_label("Card number").press_sequentially(card)
+
+    @property
+    def pay_button(self) -> Locator:
+        """The button that pays."""
+        return self.page.locator("form.split button.wide")
+
+    def pay(self) -> None:
+        """Press it."""
+        self.pay_button.click()
+
+    def order(self) -> str:
+        """Return the id of the order whose page is shown, once it is."""
+        self.page.wait_for_url("**/orders/ORD-*", timeout=PROCESSED_WITHIN_MS)
+        self.settled()
+        return self.page.url.rpartition("/")[2]
+
+    def wait_until_processed(self) -> None:
+        """Return when the order's page says so, by itself."""
+        processed = self.page.locator("[data-state=processed]")
+        expect(processed).to_be_visible(timeout=PROCESSED_WITHIN_MS)
+
+    def buy(self, *skus: str, card: str = PAID) -> str:
+        """Buy these products; return the order's id once it is processed."""
+        self.put(*skus)
+        self.fill_in(card)
+        self.pay()
+        order_id = self.order()
+        self.wait_until_processed()
+        return order_id
+
+    def screenshot(self, name: str) -> None:
+        """Take a picture for the documentation, if that is asked for."""
+        if os.environ.get(SCREENSHOTS):
+            FOLDER.mkdir(exist_ok=True)
+            self.page.screenshot(path=FOLDER / f"{name}.png")
+
+
+@contextmanager
+def visitor(browser: Browser, url: str, **window: object) -> Iterator[Visitor]:
+    """Open a window without cookies, and listen to its console."""
+    size = {"viewport": {"width": 1280, "height": 900}, "ignore_https_errors": True}
+    context = browser.new_context(**(size | window))  # type: ignore[arg-type]
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    found = Visitor(page, url)
+    page.on(
+        "console",
+        lambda said: (
+            found.complaints.append(f"{said.text} {said.location}")
+            if said.type in {"error", "warning"}
+            else None
+        ),
+    )
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    try:
+        yield found
+    finally:
+        context.close()

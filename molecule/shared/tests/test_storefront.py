@@ -1,0 +1,389 @@
+"""The storefront in a real browser: bought as a person buys, and what goes wrong."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.helpers.hosts import Platform
+from tests.helpers.journal import Journal
+from tests.helpers.services import catalogues, payments
+from tests.helpers.storefront import (
+    ANSWERED_LATER,
+    CHROMIUM,
+    DECLINED,
+    TIMES_OUT,
+    Visitor,
+    visitor,
+)
+
+MAX_BYTES = 100_000
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+DARK = {"color_scheme": "dark"}
+SCRIPT = "<img src=x onerror=\"document.title='taken'\"><script>alert(1)</script>"
+PASSWORD = "correct horse battery"
+VIEWS = ["/", "/?q=linux", "/products/Linux", "/cart", "/checkout", "/orders", "/account", "/no"]
+
+Come = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-proxy-server", "--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def url(platform: Platform) -> str:
+    """Return the shop's address."""
+    return f"http://{platform.address(platform.group('frontend')[0])}"
+
+
+@pytest.fixture
+def come(browser: Browser, url: str) -> Iterator[Come]:
+    """Return what makes a new visitor, with the window's properties."""
+    with ExitStack() as windows:
+        yield lambda **window: windows.enter_context(visitor(browser, url, **window))
+
+
+@pytest.fixture
+def somebody(come: Come) -> Visitor:
+    """Return a visitor who was never here before."""
+    return come()
+
+
+def serious(shown: Visitor) -> list[str]:
+    """Return what axe finds that keeps people out."""
+    found: list[dict[str, Any]] = Axe().run(shown.page).response["violations"]
+    return [
+        f"{one['id']}: {[node['target'] for node in one['nodes']]}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
+def test_a_purchase_in_the_browser_ends_in_the_processors_journal(
+    somebody: Visitor, journal: Journal
+) -> None:
+    """Two products, found by looking, are paid and processed; the console says nothing."""
+    page = somebody.page
+    somebody.open()
+    somebody.screenshot("list")
+    page.get_by_role("link", name="Linux Administration").click()
+    somebody.settled()
+    somebody.screenshot("product")
+    somebody.put("Linux", "Git")
+    somebody.open("/cart")
+    somebody.screenshot("cart")
+    somebody.fill_in()
+    somebody.screenshot("checkout")
+    somebody.pay()
+    order_id = somebody.order()
+    somebody.wait_until_processed()
+    somebody.screenshot("order-processed")
+    block = journal.block(order_id)
+    assert block.count("📦 NEW ORDER RECEIVED") == 1
+    assert any("Linux Administration" in line for line in block)
+    assert somebody.pieces == 0
+    somebody.open("/orders")
+    expect(page.get_by_role("link", name=order_id)).to_be_visible()
+    assert somebody.complaints == []
+
+
+def test_the_search_finds_while_it_is_typed_and_is_in_the_address(somebody: Visitor) -> None:
+    """A reload shows the same; what is not there is said."""
+    page = somebody.page
+    somebody.open()
+    page.get_by_role("searchbox").press_sequentially("linux")
+    expect(page.get_by_role("link", name="Linux Administration")).to_be_visible()
+    page.wait_for_url("**/?q=linux")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    found = page.locator(".product").count()
+    page.reload()
+    expect(page.locator(".product")).to_have_count(found)
+    page.get_by_role("searchbox").fill("cobol on punched cards")
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    assert somebody.complaints == []
+
+
+def test_categories_and_further_pages_show_every_course_once(somebody: Visitor) -> None:
+    """With the button at the end, until there is none."""
+    page = somebody.page
+    somebody.open()
+    more = page.get_by_role("button", name="Show more courses")
+    shown = page.locator(".product")
+    while more.is_visible():
+        before = shown.count()
+        more.click()
+        expect(shown.nth(before)).to_be_visible()
+    names = shown.locator("h2").all_inner_texts()
+    assert len(names) >= 24
+    assert len(set(names)) == len(names)
+    page.get_by_role("link", name="Networks and Web").click()
+    page.wait_for_url("**/?category=networks")
+    somebody.settled()
+    assert 0 < page.locator(".product").count() < len(names)
+
+
+def test_the_cart_counts_and_can_be_emptied(somebody: Visitor) -> None:
+    """Its sum follows the quantity; prices are in rupees, grouped as in India."""
+    page = somebody.page
+    somebody.put("Linux")
+    somebody.open("/cart")
+    for _ in range(59):
+        page.get_by_role("button", name="One more of Linux").click()
+    expect(page.locator(".total")).to_contain_text("₹1,19,940")
+    page.reload()
+    expect(page.get_by_role("spinbutton", name="Quantity of Linux")).to_have_value("60")
+    page.get_by_role("button", name="Remove Linux").click()
+    expect(page.get_by_role("heading", name="Your cart is empty")).to_be_visible()
+    assert somebody.complaints == []
+
+
+def test_a_guests_cart_is_there_after_login_and_its_name_is_only_text(somebody: Visitor) -> None:
+    """A script in a name that is stored is shown, and does nothing."""
+    page = somebody.page
+    somebody.put("Git")
+    somebody.open("/account")
+    form = page.get_by_role("form", name="Register")
+    form.get_by_label("Name").fill(SCRIPT)
+    form.get_by_label("E-mail").fill(f"test-{uuid.uuid4().hex}@example.com")
+    form.get_by_label("Password").fill(PASSWORD)
+    form.get_by_role("button").click()
+    page.wait_for_url("**/cart")
+    expect(page.get_by_role("link", name="Git and Code Review")).to_be_visible()
+    somebody.open("/account")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Hello {SCRIPT}")
+    assert page.locator("main img, main script").count() == 0
+    assert page.title() != "taken"
+    page.get_by_role("button", name="Log out").click()
+    expect(page.locator("#account-link")).to_have_text("Log in")
+    assert somebody.pieces == 0
+    assert somebody.complaints == []
+
+
+@pytest.mark.parametrize(
+    "words", [SCRIPT, "' OR 1=1 --", '{"$gt": ""}', "%00%0d%0a", ".*(a+)+$", "../../etc/passwd"]
+)
+def test_what_is_typed_into_the_search_is_only_text(somebody: Visitor, words: str) -> None:
+    """Nothing is found by it, nothing runs, nothing breaks."""
+    page = somebody.page
+    somebody.open()
+    page.get_by_role("searchbox").fill(words)
+    expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()
+    expect(page.locator(".empty p")).to_contain_text(words)
+    assert page.locator("main .empty img, main script").count() == 0
+    assert page.title() != "taken"
+    assert somebody.complaints == []
+
+
+def test_a_purchase_needs_no_mouse(somebody: Visitor) -> None:
+    """From the search to the order with the keyboard alone."""
+    page = somebody.page
+    press = page.keyboard.press
+
+    def tab_to(name: str) -> None:
+        for _ in range(80):
+            press("Tab")
+            focused = page.evaluate(
+                "(document.activeElement.getAttribute('aria-label') ?? '') + ' '"
+                " + document.activeElement.textContent + ' ' + document.activeElement.id"
+            )
+            if name in focused:
+                return
+        raise AssertionError(f"Tab does not reach {name}")
+
+    somebody.open("/products/Linux")
+    tab_to("Add to cart")
+    press("Enter")
+    expect(page.locator("#cart-count")).to_have_text("1")
+    somebody.open("/cart")
+    tab_to("Check out")
+    press("Enter")
+    page.wait_for_url("**/checkout")
+    somebody.settled()
+    tab_to("city")
+    page.keyboard.type("Mumba")
+    expect(page.get_by_role("option", name="Mumbai").first).to_be_visible()
+    press("ArrowDown")
+    press("Enter")
+    expect(somebody.pay_button).to_contain_text("₹")
+    tab_to("card-number")
+    page.keyboard.type("4242424242424242")
+    press("Enter")
+    somebody.order()
+    somebody.wait_until_processed()
+    assert somebody.complaints == []
+
+
+def test_a_double_click_on_pay_makes_one_order(somebody: Visitor) -> None:
+    """One payment is sent."""
+    sent: list[str] = []
+    somebody.page.on(
+        "request",
+        lambda request: (
+            sent.append(request.headers["idempotency-key"])
+            if request.method == "POST" and request.url.endswith("/payments")
+            else None
+        ),
+    )
+    somebody.put("Git")
+    somebody.fill_in()
+    somebody.pay_button.dblclick()
+    order_id = somebody.order()
+    assert len(set(sent)) == 1
+    somebody.open("/orders")
+    assert somebody.page.locator(".past h2").all_inner_texts() == [order_id]
+
+
+def test_a_declined_card_costs_nothing_and_another_one_pays(somebody: Visitor) -> None:
+    """The cart is still there, and it is said at the card."""
+    somebody.put("Git")
+    somebody.fill_in(DECLINED)
+    somebody.pay()
+    expect(somebody.page.get_by_role("alert")).to_contain_text("declined")
+    expect(somebody.page.get_by_label("Card number")).to_be_focused()
+    assert somebody.pieces == 1
+    somebody.fill_in()
+    somebody.pay()
+    somebody.order()
+    somebody.wait_until_processed()
+
+
+@pytest.mark.parametrize("card", [TIMES_OUT, ANSWERED_LATER])
+def test_a_bank_that_answers_late_is_waited_for(somebody: Visitor, card: str) -> None:
+    """The order's page says so, and goes on by itself."""
+    somebody.put("Git")
+    somebody.fill_in(card)
+    somebody.pay()
+    somebody.order()
+    expect(somebody.page.locator("[data-state]")).to_be_visible()
+    # the reconciler takes its time
+    expect(somebody.page.locator("[data-state=processed]")).to_be_visible(timeout=180_000)
+
+
+def test_a_payment_without_an_answer_is_finished_before_another_one(somebody: Visitor) -> None:
+    """Its answer is lost, the cart changes, the page is loaded anew: it is paid once."""
+    page = somebody.page
+    somebody.put("Git")
+    somebody.fill_in()
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/payment/payments", lose)
+    somebody.pay()
+    expect(page.get_by_text("you pay once only")).to_be_visible()
+    page.unroute_all(behavior="ignoreErrors")
+    somebody.put("Linux")
+    page.goto(somebody.url + "/checkout")
+    first = somebody.order()
+    somebody.open("/orders")
+    assert page.locator(".past h2").all_inner_texts() == [first]
+    # what was added since then is still there
+    somebody.open("/cart")
+    assert somebody.pieces == 1
+
+
+def test_without_the_catalogue_the_rest_works_and_the_page_says_so(
+    somebody: Visitor, platform: Platform
+) -> None:
+    """When it is back, the button shows the courses."""
+    page = somebody.page
+    services = catalogues(platform)
+    for service in services:
+        service.stop()
+    try:
+        somebody.open()
+        expect(page.locator("#away")).to_contain_text("catalogue is not available")
+        expect(page.get_by_role("alert")).to_be_visible()
+        somebody.screenshot("error")
+        somebody.open("/account")
+        expect(page.get_by_role("form", name="Log in")).to_be_visible()
+        somebody.open()
+    finally:
+        for service in services:
+            service.start()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("link", name="Linux Administration")).to_be_visible()
+    expect(page.locator("#away")).to_be_hidden()
+
+
+def test_without_payment_nothing_is_lost(somebody: Visitor, platform: Platform) -> None:
+    """The page goes on asking with the same key, and ends in one order."""
+    page = somebody.page
+    somebody.put("Git")
+    somebody.fill_in()
+    services = payments(platform)
+    for service in services:
+        service.stop()
+    try:
+        somebody.pay()
+        expect(page.get_by_text("you pay once only")).to_be_visible()
+    finally:
+        for service in services:
+            service.start()
+    again = page.get_by_role("button", name="Try again")
+    expect(again.or_(page.locator("[data-state]"))).to_be_visible(timeout=45_000)
+    if again.is_visible():
+        again.click()
+    order_id = somebody.order()
+    somebody.wait_until_processed()
+    somebody.open("/orders")
+    assert page.locator(".past h2").all_inner_texts() == [order_id]
+
+
+@pytest.mark.parametrize("window", [{}, PHONE, DARK], ids=["desktop", "phone", "dark"])
+def test_every_view_is_for_everybody(come: Come, window: dict[str, Any]) -> None:
+    """Axe finds nothing serious, nothing is wider than the window, the console is quiet."""
+    shown = come(**window)
+    shown.put("Linux")
+    for path in VIEWS:
+        shown.page.goto(shown.url + path)
+        expect(shown.page.locator("h1").first).to_be_visible()
+        assert serious(shown) == [], path
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert shown.page.evaluate(wide) <= 0, path
+        if path == "/":
+            shown.screenshot("phone" if "is_mobile" in window else "dark" if window else "list")
+    assert [line for line in shown.complaints if "/no" not in line] == []
+
+
+def test_the_page_is_small_and_does_not_jump(somebody: Visitor) -> None:
+    """All of it but the pictures, as it comes over the network; nothing of another host."""
+    page = somebody.page
+    page.add_init_script(
+        "window.shift = 0; new PerformanceObserver((list) => { for (const entry of"
+        " list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value; })"
+        ".observe({ type: 'layout-shift', buffered: true });"
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    somebody.open()
+    page.wait_for_load_state("networkidle")
+    sizes = page.evaluate(
+        "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
+        ".filter((entry) => !entry.name.includes('/pictures/')).map((entry) => entry.transferSize)"
+    )
+    assert 0 < sum(sizes) <= MAX_BYTES
+    assert page.evaluate("window.shift") < 0.1
+    assert all(one.startswith(somebody.url) for one in asked)
+
+
+def test_whoever_wants_less_motion_gets_none(come: Come) -> None:
+    """Nothing is animated."""
+    calm = come(reduced_motion="reduce")
+    calm.open()
+    assert calm.page.evaluate("document.getAnimations().length") == 0
+    moves = "[...document.querySelectorAll('*')].some((one) => getComputedStyle(one).transitionDuration !== '0s')"
+    assert calm.page.evaluate(moves) is False
