@@ -1,4 +1,4 @@
-"""nginx: what it adds, what it keeps from getting through, and what it says when a service is away."""
+"""nginx: what it adds, what it keeps out, and what it says when a service is away."""
 
 import json
 import re
