@@ -10,10 +10,13 @@ import pytest
 
 from .test_settings import VALID
 
-PRODUCTS = {
-    "currency": "INR",
-    "products": [{"sku": "Linux", "name": "Linux Administration", "price_minor": 199900}],
-    "shipping": [],
+PAYMENT = VALID | {
+    "REDIS_HOST": "127.0.0.1",
+    "REDIS_USER": "payment",
+    "REDIS_PASS": "secret",
+    "CATALOGUE_URL": "http://127.0.0.1:8081",
+    "SHIPPING_URL": "http://127.0.0.1:8085",
+    "GATEWAY_WEBHOOK_SECRET": "sixteen characters",
 }
 
 
@@ -51,21 +54,21 @@ def test_the_service_itself_ends_the_same_way() -> None:
     assert "RABBITMQ_HOST: is required" in events
 
 
-def test_payment_does_not_start_with_a_wrong_product_list(tmp_path: Path) -> None:
+def test_payment_does_not_start_with_a_wrong_shipping_method(tmp_path: Path) -> None:
     products = tmp_path / "products.json"
-    products.write_text(json.dumps(PRODUCTS | {"products": [{"sku": "Linux", "name": "Linux"}]}))
+    products.write_text(json.dumps({"currency": "INR", "shipping": [{"code": "a", "name": "A"}]}))
 
-    result = run("payment", "--check-config", **VALID, PRODUCTS_FILE=str(products))
+    result = run("payment", "--check-config", **PAYMENT, PRODUCTS_FILE=str(products))
 
     assert result.returncode == os.EX_CONFIG
-    line = f"PRODUCTS_FILE: {products}: products[0].price_minor: Field required\n"
+    line = f"PRODUCTS_FILE: {products}: shipping[0].price_minor: Field required\n"
     assert line == result.stderr
 
 
-def test_payment_accepts_the_product_list_of_the_repository() -> None:
+def test_payment_accepts_the_shipping_methods_of_the_repository() -> None:
     products = Path(__file__).parents[2] / "files" / "products.json"
 
-    result = run("payment", "--check-config", **VALID, PRODUCTS_FILE=str(products))
+    result = run("payment", "--check-config", **PAYMENT, PRODUCTS_FILE=str(products))
 
     assert (0, "configuration ok\n") == (result.returncode, result.stdout)
 

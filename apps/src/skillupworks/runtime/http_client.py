@@ -146,5 +146,6 @@ class ServiceClient:
         return self._pool.send(method, path, timeout=timeout, content=content)
 
     def _away(self, reason: str) -> ServiceAwayError:
+        # customers are told no addresses
         log.warning(f"The {self._name} {self._pool.url} is away: {reason}", outcome="away")
-        return ServiceAwayError(f"The {self._name} is away: {reason}")
+        return ServiceAwayError(f"The {self._name} does not answer")

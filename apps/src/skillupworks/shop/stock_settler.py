@@ -4,6 +4,7 @@ Off the path of the request, so that it costs the customer no time. What is lost
 or cannot be done since the catalogue is away, the settler comes back to.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from threading import Thread
@@ -58,7 +59,8 @@ class StockSettler:
 
     def stop(self) -> None:
         """End after what waits; what takes too long is left to the settler."""
-        self._waiting.put(_Stop())
+        with suppress(Full):
+            self._waiting.put(_Stop(), timeout=STOP_SECONDS)
         self._thread.join(timeout=STOP_SECONDS)
 
     def hung(self) -> str | None:
