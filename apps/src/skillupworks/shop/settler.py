@@ -61,6 +61,10 @@ class Settler:
         """Return what is wrong if the thread has died, otherwise None."""
         return None if self._thread.is_alive() else "the settler has ended"
 
+    def problem(self) -> str | None:
+        """Return why payments are not looked after at the moment, or None."""
+        return self._problem
+
     def round(self) -> None:
         """Look after all payments whose time has come; raises TransientError."""
         while not self._stopping.is_set():
