@@ -25,8 +25,7 @@ def test_stock_is_settled_at_once_and_what_waits_before_the_end(shop: Shop) -> N
     shop.pay(key="another key")
     shop.stock_settler.stop()
 
-    shop_is_settled = all(row.stock_settled for row in shop.store.rows.values())
-    assert shop_is_settled
+    assert all(row.stock_settled for row in shop.store.rows.values())
     assert shop.stock_settler.hung() == "the stock settler has ended"
 
 
@@ -38,6 +37,7 @@ def test_the_settler_goes_on_after_the_database_was_away(
     shop.world.now += 31
     shop.store.broken = True
     shop.settler.start()
+    shop.stock_settler.start()
     wait_until(lambda: shop.settler.problem() is not None)
 
     shop.store.broken = False
@@ -45,4 +45,5 @@ def test_the_settler_goes_on_after_the_database_was_away(
     wait_until(lambda: shop.store.rows[payment.payment_id].stock_settled)
     assert shop.settler.hung() is None
     shop.settler.stop()
+    shop.stock_settler.stop()
     assert shop.settler.hung() == "the settler has ended"
