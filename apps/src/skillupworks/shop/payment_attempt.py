@@ -116,6 +116,9 @@ class SettlerStore(Protocol):
     def abandon(self, payment_id: str) -> bool:
         """Reject a payment that was never about to be charged."""
 
+    def wait(self, payment_id: str) -> None:
+        """End the lease of a charge with no outcome yet, and have it looked at again soon."""
+
     def stock_done(self, payment_ids: Sequence[str], *, settled: bool) -> None:
         """Note that there is nothing more to do about the stock of payments."""
 

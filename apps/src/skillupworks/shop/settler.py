@@ -7,7 +7,7 @@ from threading import Event, Thread
 import structlog
 
 from skillupworks.errors import TransientError
-from skillupworks.shop.gateway import Gateway, GatewayTimeoutError
+from skillupworks.shop.gateway import Gateway, GatewayTimeoutError, Pending
 from skillupworks.shop.payment_attempt import ABANDONED, Attempt, SettlerStore
 from skillupworks.shop.payment_metrics import PaymentMetrics
 from skillupworks.shop.payment_model import OrderState
@@ -100,6 +100,9 @@ class Settler:
             )
         except GatewayTimeoutError as error:
             log.warning(f"Payment {payment.payment_id} is looked after later: {error}")
+            return
+        if outcome == Pending():
+            self._store.wait(payment.payment_id)
             return
         now = self._settlement.apply(attempt, outcome).payment
         if now.state is not OrderState.ACCEPTED:
