@@ -51,7 +51,7 @@ test: lint unit ## everything that proves the platform: lint, unit tests, and Mo
 lint: $(READY) ## check style and types of playbooks, roles and Python
 	@echo "== ruff"; ruff check; ruff format --check
 	@echo "== mypy"; mypy apps/src apps/tests apps/build_release.py molecule/shared roles/rabbitmq/filter_plugins playbooks/ops
-	@MYPYPATH=apps mypy apps/benchmarks # by the name that `make bench` runs it by
+	@MYPYPATH=apps mypy apps/benchmarks apps/build_storefront.py # by the name that `make bench` runs it by
 	@echo "== yamllint"; yamllint --strict .
 	@echo "== docs/flows.md"; $(BIN)/python playbooks/ops/flows.py | diff docs/flows.md -
 	@echo "== shellcheck"; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
@@ -86,8 +86,9 @@ inventory/lab/group_vars/all/secrets.yml: playbooks/ops/secrets.yml | $(READY)
 	@ansible-playbook playbooks/ops/secrets.yml
 	@touch $@
 
-release: $(READY) ## build the services into dist/, one archive per version
+release: $(READY) ## build services and storefront into dist/, an archive of each per version
 	@$(BIN)/python apps/build_release.py
+	@$(BIN)/python apps/build_storefront.py
 
 faults: ## break the lab under load, account for every order, write docs/faults.md: make faults ARGS='-k broker_kill' SEEDS=7-9
 	@$(MAKE) lab-up deploy ARGS=

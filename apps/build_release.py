@@ -179,9 +179,9 @@ def write_manifest(manifest: Path, artifact: Path, version: str) -> None:
     temporary.replace(manifest)
 
 
-def remove_old(artifact: Path) -> None:
+def remove_old(artifact: Path, pattern: str = "skillupworks-*.tar") -> None:
     """Keep the newest archives only."""
-    archives = sorted(DIST.glob("skillupworks-*.tar"), key=lambda path: path.stat().st_mtime)
+    archives = sorted(DIST.glob(pattern), key=lambda path: path.stat().st_mtime)
     for path in archives[:-KEEP]:
         if path != artifact:
             path.unlink()

@@ -33,11 +33,12 @@ REMEMBERED_SECONDS = 30 * 24 * 60 * 60
 # KEYS: counts; ARGV: the longest pause, the seconds after which a count is forgotten, and how many
 # are free of each; returns the seconds to wait, or 0 when the attempt is counted and may be made
 COUNT = """
-local now, wait = tonumber(redis.call('TIME')[1]), 0
+local time, wait = redis.call('TIME'), 0
+local now = time[1] + time[2] / 1000000
 for _, key in ipairs(KEYS) do
   wait = math.max(wait, tonumber(redis.call('HGET', key, 'until') or 0) - now)
 end
-if wait > 0 then return wait end
+if wait > 0 then return math.ceil(wait) end
 for at, key in ipairs(KEYS) do
   local beyond = redis.call('HINCRBY', key, 'attempts', 1) - tonumber(ARGV[2 + at])
   if beyond >= 0 then

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,16 +94,22 @@ class Service:
 
     @contextmanager
     def changed(self, lines: str) -> Iterator[None]:
-        """Add lines to the unit and restart it, which may fail; undo that at the end."""
+        """Add lines to the unit and restart it, which may fail; undo that at the end.
+
+        Within another one, its lines come after those.
+        """
         folder = f"/run/systemd/system/{self.unit}.service.d"
+        file = f"{folder}/test-{time.time_ns()}.conf"
         self.run(
-            f"mkdir -p {folder}; printf '[Service]\\n{lines}\\n' > {folder}/test.conf;"
+            f"mkdir -p {folder}; printf '[Service]\\n{lines}\\n' > {file};"
             f" systemctl daemon-reload; systemctl restart {self.unit} || true"
         )
         try:
             yield
         finally:
-            self.run(f"rm -r {folder}; systemctl daemon-reload")
+            self.run(
+                f"rm {file}; rmdir --ignore-fail-on-non-empty {folder}; systemctl daemon-reload"
+            )
             self.run(f"systemctl reset-failed {self.unit} || true")
             self.restart()
 
