@@ -97,9 +97,10 @@ def redis(platform: Platform) -> Redis:
 
 
 @pytest.fixture(scope="module")
-def service(platform: Platform) -> Iterator[Service]:
+def service(platform: Platform, redis: Redis) -> Iterator[Service]:
     """Return the service, which lets this address ask as often as it likes."""
     service = users(platform)[0]
+    redis.forget_attempts()
     with service.changed(f"Environment={UNTHROTTLED}"):
         service.wait_until_ready()
         yield service
@@ -291,7 +292,7 @@ def test_of_twenty_guesses_at_once_no_more_are_looked_at_than_one_after_the_othe
 
 
 def test_only_a_proxy_of_ours_may_say_where_somebody_is(
-    platform: Platform, visit: Visit, service: Service
+    platform: Platform, visit: Visit, service: Service, redis: Redis
 ) -> None:
     """Each address has its own count, and an owner's own address is not locked by a stranger's."""
     counts = "LOGIN_ATTEMPTS_ADDRESS=6 REGISTRATIONS_ADDRESS=3 GUESTS_ADDRESS=3"
@@ -324,6 +325,7 @@ def test_only_a_proxy_of_ours_may_say_where_somebody_is(
         visitor = visit()
         states = [ask("/guests", guest, f"198.51.100.{number}") for number in range(3)]
         assert states[-1] == 429
+    redis.forget_attempts()
 
 
 def test_a_cookie_is_for_no_script_for_no_other_site_and_over_tls_only(

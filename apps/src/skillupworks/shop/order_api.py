@@ -53,7 +53,8 @@ def _checked(cursor: str) -> str:
 Cursor = Annotated[
     str | None,
     Query(max_length=200, description="`next` of the page before"),
-    AfterValidator(lambda cursor: None if cursor is None else _checked(cursor)),
+    # empty is none, as it is at the catalogue
+    AfterValidator(lambda cursor: _checked(cursor) if cursor else None),
 ]
 
 
