@@ -23,8 +23,8 @@ help: ## list the targets
 $(READY): requirements/dev.txt requirements/uv.txt requirements/debian.txt
 	@requirements/install.sh
 
-demo: lab-up deploy ## boot the lab, deploy the platform and place an order, all in one: make demo INVENTORY=inventory/single
-	@$(BIN)/python playbooks/ops/place_order.py -i $(INVENTORY) Linux
+demo: lab-up deploy ## boot the lab, deploy the platform and buy two products, all in one: make demo INVENTORY=inventory/single
+	@$(BIN)/python playbooks/ops/place_order.py -i $(INVENTORY) Linux Ansible
 	@echo "$$NEXT"
 
 # Where an order processor and the broker run, for the examples.
@@ -36,7 +36,7 @@ OF_LAB = $(if $(filter-out inventory/lab,$(INVENTORY)), INVENTORY=$(INVENTORY))
 define NEXT
 
 The lab stays up. What to do next, from this folder:
-  another order        .venv/bin/python playbooks/ops/place_order.py -i $(INVENTORY) Linux Ansible
+  another order        .venv/bin/python playbooks/ops/place_order.py -i $(INVENTORY) Git Shell
   follow the journal   make ssh HOST=$(word 1,$(NAMES))$(OF_LAB), then: sudo journalctl -fu order-processor
   look at the queue    make ssh HOST=$(word 2,$(NAMES))$(OF_LAB), then: sudo rabbitmqctl list_queues name messages consumers
   all hosts at once    .venv/bin/ansible -i $(INVENTORY) all -m ping
