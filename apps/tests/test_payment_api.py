@@ -376,7 +376,7 @@ def test_orders_are_listed_newest_first_and_page_by_page(client: TestClient) -> 
     assert seen == made[::-1]
 
 
-@pytest.mark.parametrize("cursor", ["x", "MTIz", "%20", "é", ""])
+@pytest.mark.parametrize("cursor", ["x", "MTIz", "%20", "é"])
 def test_a_cursor_that_is_none_of_ours_is_refused(client: TestClient, cursor: str) -> None:
     assert_problem(client.get(f"/orders?cursor={cursor}"), 422, "cursor")
 
