@@ -12,8 +12,7 @@ import { unfinished } from "./unfinished.js";
 
 /** Pauses before a payment without an answer is asked for again. */
 const AGAIN_MS = [1500, 3000, 6000];
-const ANSWERS = { card_declined: "Your card was declined and nothing was charged. Please try another one.",
-  out_of_stock: "Somebody was faster: there is not enough of this left. Nothing was charged." };
+const DECLINED = "Your card was declined and nothing was charged. Please try another one.";
 
 export async function checkout({ signal }) {
   const left = pending();
@@ -132,13 +131,21 @@ async function form(state, signal) {
       if (quote) await chosen(quote.city);
     }
     unlock();
-    wrong(error.code === "price_changed" ? `${error.message} Nothing was charged. This is what it costs now; pay if you agree.` : (ANSWERS[error.code] ?? error.message),
-      error.code === "card_declined" || error.fields.includes("card.number") ? card.number : null);
+    wrong(words(error, state.items), error.code === "card_declined" || error.fields.includes("card.number") ? card.number : null);
     if (error.code === "out_of_stock") said.append(h("p", {}, h("a", { href: "/cart" }, "Change the cart")));
   }
   return h("div", {}, h("h1", {}, "Checkout"), h("form", { class: "split", novalidate: true, onsubmit: pay }, fields,
     h("section", { class: "card box sticky", "aria-label": "What you pay" }, h("h2", {}, "Your order"), bill, button, said,
       h("p", { class: "hint" }, "Of your card we keep the last four digits."))));
+}
+
+/** What a refusal is called for people. */
+function words(error, items) {
+  if (error.code === "price_changed") return `${error.message} Nothing was charged. This is what it costs now; pay if you agree.`;
+  if (error.code === "card_declined") return DECLINED;
+  if (error.code !== "out_of_stock") return error.message;
+  const line = items[Number(/^items\[(\d+)\]/.exec(error.fields[0] ?? "")?.[1])];
+  return `Somebody was faster: there is not enough left of ${line?.name ?? "a course"}. Nothing was charged.`;
 }
 
 function step(number, title, ...content) {
