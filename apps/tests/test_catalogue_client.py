@@ -3,8 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -20,6 +18,8 @@ from skillupworks.shop.catalogue_client import (
     Product,
 )
 
+from .played_servers import PlayedHandler, PlayedHttpServer, serving
+
 LINUX = {
     "sku": "Linux",
     "name": "Linux Administration",
@@ -31,29 +31,22 @@ LINUX = {
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-class Server(ThreadingHTTPServer):
+class Server(PlayedHttpServer):
     """A catalogue that answers `status` and `body(sku)`."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.status = 200
         self.body: Callable[[str], object] = lambda sku: LINUX | {"sku": sku}
         self.requests: list[tuple[str, dict[str, str]]] = []
 
-    def handle_error(self, *_: object) -> None:
-        """Print nothing when the client has hung up."""
 
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(PlayedHandler):
     """Keeps each request and answers it."""
 
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer is one packet
     server: Server
 
-    def do_GET(self) -> None:
+    def answer(self) -> None:
         self.server.requests.append((self.path, dict(self.headers.items())))
         body = self.server.body(self.path.rpartition("/")[2])
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -63,8 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
+    do_GET = answer  # noqa: N815 - http.server's name
 
 
 class Clock:
@@ -81,12 +73,8 @@ class Clock:
 def server(events: list[Any]) -> Iterator[Server]:
     """Return a catalogue that listens."""
     del events
-    with Server() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Server()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

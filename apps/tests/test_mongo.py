@@ -3,8 +3,6 @@
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
-from threading import Thread
 from typing import Any
 
 import bson
@@ -16,37 +14,25 @@ from skillupworks.runtime import mongo
 from skillupworks.runtime.mongo import DuplicateKeyError, MongoDatabase
 from skillupworks.runtime.settings import MongoSettings
 
+from .played_servers import PlayedServer
+
 HEADER = struct.Struct("<iiii")
 OP_MSG, OP_QUERY, OP_REPLY = 2013, 2004, 1
 HELLO = {"ok": 1, "isWritablePrimary": True, "ismaster": True, "maxWireVersion": 21}
 HANDSHAKES = {"hello", "ismaster", "isMaster"}
 
 
-class PlayedServer:
+class PlayedMongo(PlayedServer):
     """Shakes hands, and answers each command with `answer`; without one it hangs up."""
 
     def __init__(self) -> None:
         self.answer: dict[str, Any] | None = None
         self.commands: list[dict[str, Any]] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        super().__init__()
 
-    def close(self) -> None:
-        """Stop listening."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError), connection.makefile("rb") as reader:
+    def serve(self, connection: socket.socket) -> None:
+        """See PlayedServer."""
+        with connection.makefile("rb") as reader:
             while header := reader.read(HEADER.size):
                 length, request, _, kind = HEADER.unpack(header)
                 body = reader.read(length - HEADER.size)
@@ -75,9 +61,9 @@ def _message(kind: int, request: int, answer: dict[str, Any]) -> bytes:
 
 
 @pytest.fixture
-def server() -> Iterator[PlayedServer]:
+def server() -> Iterator[PlayedMongo]:
     """Play a server."""
-    server = PlayedServer()
+    server = PlayedMongo()
     yield server
     server.close()
 
@@ -88,7 +74,7 @@ def settings_of(port: int, **more: str) -> MongoSettings:
 
 
 @pytest.fixture
-def database(server: PlayedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[MongoDatabase]:
+def database(server: PlayedMongo, monkeypatch: pytest.MonkeyPatch) -> Iterator[MongoDatabase]:
     """Return our side of it."""
     monkeypatch.setattr(mongo, "REPLY_SECONDS", 1)
     database = MongoDatabase(settings_of(server.port), size=2)
@@ -120,7 +106,7 @@ def test_a_server_that_is_not_there_is_unavailable_and_said_to_be_without_the_pa
 
 
 def test_a_write_is_forced_onto_the_disk_and_not_made_again_when_its_answer_was_lost(
-    server: PlayedServer, database: MongoDatabase
+    server: PlayedMongo, database: MongoDatabase
 ) -> None:
     with pytest.raises(StoreUnavailableError):
         write(database)
@@ -148,7 +134,7 @@ def test_a_write_is_forced_onto_the_disk_and_not_made_again_when_its_answer_was_
     ],
 )
 def test_what_may_pass_is_unavailable(
-    server: PlayedServer,
+    server: PlayedMongo,
     database: MongoDatabase,
     answer: dict[str, Any],
     kind: type[StoreUnavailableError],
@@ -161,7 +147,7 @@ def test_what_may_pass_is_unavailable(
 
 
 def test_a_mistake_of_ours_is_no_matter_of_patience(
-    server: PlayedServer, database: MongoDatabase
+    server: PlayedMongo, database: MongoDatabase
 ) -> None:
     server.answer = {"ok": 0, "code": 9, "errmsg": "Modifiers operate on fields"}
 
@@ -170,7 +156,7 @@ def test_a_mistake_of_ours_is_no_matter_of_patience(
 
 
 def test_a_key_that_is_there_already_is_told_from_the_rest(
-    server: PlayedServer, database: MongoDatabase
+    server: PlayedMongo, database: MongoDatabase
 ) -> None:
     server.answer = {"ok": 1, "n": 0, "writeErrors": [{"index": 0, "code": 11000, "errmsg": "E"}]}
 
@@ -178,7 +164,7 @@ def test_a_key_that_is_there_already_is_told_from_the_rest(
         products.insert_one({"_id": "Linux"})
 
 
-def test_a_server_that_answers_is_fine(server: PlayedServer, database: MongoDatabase) -> None:
+def test_a_server_that_answers_is_fine(server: PlayedMongo, database: MongoDatabase) -> None:
     server.answer = {"ok": 1}
 
     assert database.check() is None

@@ -2,8 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
-from threading import Thread
 
 import pytest
 
@@ -11,32 +9,19 @@ from skillupworks.errors import StoreNotReadyError, StoreUnavailableError
 from skillupworks.runtime.redis import RedisPool
 from skillupworks.runtime.settings import RedisSettings
 
+from .played_servers import PlayedServer
 
-class PlayedServer:
+
+class PlayedRedis(PlayedServer):
     """Lets everybody in, and answers each command with `answer`; without one it hangs up."""
 
     def __init__(self) -> None:
         self.answer: bytes | None = None
         self.commands: list[str] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = Thread(target=self._accept, daemon=True)
-        self._thread.start()
+        super().__init__()
 
-    def close(self) -> None:
-        """Stop listening."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                with connection, suppress(OSError):
-                    self._serve(connection)
-
-    def _serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket) -> None:
+        """See PlayedServer."""
         reader = connection.makefile("rb")
         while line := reader.readline():
             words = []
@@ -53,9 +38,9 @@ class PlayedServer:
 
 
 @pytest.fixture
-def server() -> Iterator[PlayedServer]:
+def server() -> Iterator[PlayedRedis]:
     """Play a server."""
-    server = PlayedServer()
+    server = PlayedRedis()
     yield server
     server.close()
 
@@ -73,7 +58,7 @@ def pool_of(port: int) -> RedisPool:
 
 
 @pytest.fixture
-def pool(server: PlayedServer) -> Iterator[RedisPool]:
+def pool(server: PlayedRedis) -> Iterator[RedisPool]:
     """Return a pool of connections to it."""
     pool = pool_of(server.port)
     yield pool
@@ -93,7 +78,7 @@ def test_a_server_that_is_not_there_is_unavailable_and_said_to_be_without_the_pa
 
 
 def test_a_change_whose_answer_was_lost_is_not_made_again(
-    server: PlayedServer, pool: RedisPool
+    server: PlayedRedis, pool: RedisPool
 ) -> None:
     script = pool.script("return 1")
 
@@ -114,7 +99,7 @@ def test_a_change_whose_answer_was_lost_is_not_made_again(
     ],
 )
 def test_what_may_pass_is_unavailable(
-    server: PlayedServer, pool: RedisPool, answer: bytes, kind: type[Exception]
+    server: PlayedRedis, pool: RedisPool, answer: bytes, kind: type[Exception]
 ) -> None:
     server.answer = answer
 
@@ -122,7 +107,7 @@ def test_what_may_pass_is_unavailable(
         pool.hash("cart:alice")
 
 
-def test_a_mistake_of_ours_is_no_matter_of_patience(server: PlayedServer, pool: RedisPool) -> None:
+def test_a_mistake_of_ours_is_no_matter_of_patience(server: PlayedRedis, pool: RedisPool) -> None:
     server.answer = b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
 
     with pytest.raises(Exception, match="WRONGTYPE") as caught:

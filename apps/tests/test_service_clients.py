@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from skillupworks.runtime.problems import ProblemError
 from skillupworks.shop.shipping_client import HttpQuotes
 from skillupworks.shop.stock_client import HttpStock, Reserved, StockRefusedError
 
+from .played_servers import PlayedHandler, PlayedHttpServer, serving
 from .test_catalogue_client import Clock
 
 HELD = {
@@ -34,27 +33,20 @@ SHORT = {
 }
 
 
-class Server(ThreadingHTTPServer):
+class Server(PlayedHttpServer):
     """A service that answers `status` and `body`; it hangs up `drops` times before."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.status = 200
         self.body: object = {}
         self.drops = 0
         self.requests: list[tuple[str, str, bytes]] = []
 
-    def handle_error(self, *_: object) -> None:
-        """Print nothing when the client has hung up."""
 
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(PlayedHandler):
     """Keeps each request and answers it."""
 
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
     server: Server
 
     def answer(self) -> None:
@@ -73,20 +65,13 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
 
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
 
 @pytest.fixture
 def server(events: list[Any]) -> Iterator[Server]:
     """Return a service that listens."""
     del events
-    with Server() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(Server()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

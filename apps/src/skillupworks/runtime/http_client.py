@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 from skillupworks.errors import TransientError
 from skillupworks.runtime import trace
 
-__all__ = ["HttpPool", "Reply", "ServiceAwayError", "ServiceClient"]
+__all__ = ["HttpPool", "Reply", "ServiceAwayError", "ServiceClient", "read_up_to"]
 
 log = structlog.get_logger()
 
@@ -30,6 +30,20 @@ ANSWER_BYTES = 64 * 1024
 CONNECTIONS = 10
 
 ONCE = urllib3.Retry(total=False, redirect=False)
+
+
+def read_up_to(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    """Return the beginning of a body, `most` bytes of it, and give the connection back.
+
+    HTTPError or OSError when it breaks off.
+    """
+    try:
+        body = response.read(most, decode_content=False)
+        if len(body) == most:  # whatever it is, it is not read to its end
+            response.close()
+    finally:
+        response.release_conn()
+    return body
 
 
 class ServiceAwayError(TransientError):
@@ -80,13 +94,7 @@ class HttpPool:
             retries=retries,
             preload_content=False,
         )
-        try:
-            body = response.read(ANSWER_BYTES, decode_content=False)
-            if len(body) == ANSWER_BYTES:  # whatever it is, it is not read to its end
-                response.close()
-        finally:
-            response.release_conn()
-        return Reply(response.status, body)
+        return Reply(response.status, read_up_to(response, ANSWER_BYTES))
 
     def close(self) -> None:
         """Close all connections."""

@@ -10,6 +10,7 @@ from urllib3.exceptions import HTTPError
 from skillupworks.errors import BackEndUnavailableError, PermanentError, TransientError
 from skillupworks.reliability.effects import Effect
 from skillupworks.runtime import trace
+from skillupworks.runtime.http_client import read_up_to
 from skillupworks.shop.order_lines import WAREHOUSE_LINE
 
 __all__ = ["Warehouse"]
@@ -88,12 +89,7 @@ class Warehouse:
                 redirect=False,
                 preload_content=False,
             )
-            try:
-                words = response.read(ANSWER_BYTES, decode_content=False)
-                if len(words) == ANSWER_BYTES:  # whatever it is, it is not read to its end
-                    response.close()
-            finally:
-                response.release_conn()
+            words = read_up_to(response, ANSWER_BYTES)
         except (HTTPError, OSError) as error:
             raise BackEndUnavailableError(f"warehouse {self._url}: {error}") from error
         return response.status, " ".join(words.decode(errors="replace").split())[:ANSWER_CHARACTERS]
