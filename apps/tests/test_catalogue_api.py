@@ -239,9 +239,7 @@ def test_the_stock_of_several_orders_is_sold_in_one_request(client: TestClient) 
     reserve(client, order="ORD-2")
     client.delete("/reservations/ORD-2")
 
-    answer = client.post(
-        "/reservations/commit", json={"orderIds": ["ORD-2", "ORD-1", "ORD-3", "ORD-1"]}
-    )
+    answer = client.post("/commits", json={"orderIds": ["ORD-2", "ORD-1", "ORD-3", "ORD-1"]})
 
     assert (answer.status_code, answer.json()) == (
         200,
@@ -259,7 +257,7 @@ def test_the_stock_of_several_orders_is_sold_in_one_request(client: TestClient) 
         (["ORD-1", "no/id"], "orderIds[1]"),
         ([1], "orderIds[0]"),
     ):
-        assert_problem(client.post("/reservations/commit", json={"orderIds": wrong}), 422, field)
+        assert_problem(client.post("/commits", json={"orderIds": wrong}), 422, field)
 
 
 def test_too_little_stock_is_a_conflict_that_names_the_line(

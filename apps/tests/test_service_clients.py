@@ -112,7 +112,7 @@ def test_stock_is_sold_and_given_back(server: Server, client: ServiceClient) -> 
     (_, _, content), _ = server.requests
     assert json.loads(content) == {"orderIds": ["ORD-1", "ORD-3", "ORD-4"]}
     assert [request[:2] for request in server.requests] == [
-        ("POST", "/reservations/commit"),
+        ("POST", "/commits"),
         ("DELETE", "/reservations/ORD-2"),
     ]
 

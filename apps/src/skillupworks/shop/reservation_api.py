@@ -193,7 +193,7 @@ def add_reservation_routes(
         return answer
 
     @app.post(
-        "/reservations/commit",
+        "/commits",
         summary="Sell what is reserved for several orders",
         responses=BODY_PROBLEMS,
     )

@@ -127,7 +127,7 @@ class HttpStock:
     def commit(self, order_ids: Sequence[str]) -> Mapping[str, str]:
         """See Stock."""
         body = {"orderIds": list(order_ids)}
-        reply = self._catalogue.call("POST", "/reservations/commit", body)
+        reply = self._catalogue.call("POST", "/commits", body)
         if reply.status != HTTPStatus.OK:
             raise _refusal(reply)
         try:
