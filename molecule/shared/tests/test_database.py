@@ -25,6 +25,36 @@ for statement in {statements!r}:
 print(json.dumps(answers))
 """
 
+# Two connections that one thread makes are used by another, which loses the first of them.
+LOSE_ONE_OF_TWO = """
+import json, os, socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from skillupworks.errors import StoreUnavailableError
+from skillupworks.runtime.database import Database
+from skillupworks.runtime.settings import load
+from skillupworks.shop.payment import PaymentsDatabaseSettings
+
+def ask(stack, cursor):
+    try:
+        with stack:
+            cursor.execute("SELECT SLEEP(0.2)")
+    except StoreUnavailableError as error:
+        return str(error)
+    return "answered"
+
+database = Database(load(PaymentsDatabaseSettings), size=2)
+parts = []
+for _ in range(2):
+    stack = ExitStack()
+    parts.append((stack, stack.enter_context(database.transaction())))
+line = parts[0][1].connection._sock
+assert line.version().startswith("TLS"), line.version()
+socket.socket(fileno=os.dup(line.fileno())).shutdown(socket.SHUT_WR)
+with ThreadPoolExecutor(1) as thread:
+    print(json.dumps([thread.submit(ask, *part).result() for part in parts]))
+"""
+
 
 @pytest.mark.parametrize(
     ("setting", "expected"),
@@ -162,3 +192,10 @@ def _attempts(service: Service, *statements: str) -> list[int]:
     """Run statements with the service's own account; return the error of each, 0 for none."""
     answers: list[int] = service.python(ATTEMPTS.format(statements=list(statements)))
     return answers
+
+
+def test_a_lost_connection_does_not_spoil_those_that_are_left(payment: Service) -> None:
+    """Python would take the first one's error for one of the second, and of all that follow."""
+    lost, kept = payment.python(LOSE_ONE_OF_TWO)
+    assert "Broken pipe" in lost
+    assert kept == "answered"

@@ -221,3 +221,22 @@ def _is_rolled_back(connection: Connection) -> bool:
 def _discard(connection: Connection) -> None:
     with suppress(Error, OSError):  # it may be broken, or closed already
         connection.close()
+    _forget_tls_errors()
+
+
+def _forget_tls_errors() -> None:
+    """Empty this thread's queue of OpenSSL errors.
+
+    Python leaves the error of a broken connection there, and takes it for one of whatever the
+    thread reads next and has to wait for, on any connection (python/cpython#148594). Only a
+    handshake would end that, and a thread that is handed connections makes none. Nothing of ours
+    empties the queue but a list of ciphers that does not exist.
+    """
+    with suppress(ssl.SSLError):
+        _spare_tls().set_ciphers("none")
+
+
+@cache
+def _spare_tls() -> ssl.SSLContext:
+    # not the one in use, whose list of ciphers may be gone afterwards
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
