@@ -10,8 +10,8 @@ from skillupworks.runtime.problems import ProblemError
 from skillupworks.shop.money import format_total
 from skillupworks.shop.order import Line
 from skillupworks.shop.payment_model import MAX_QUANTITY, PaymentRequest
-from skillupworks.shop.products import Item
 from skillupworks.shop.shipping_client import Quotes
+from skillupworks.shop.shipping_methods import ShippingMethod
 from skillupworks.shop.stock_client import Reserved, Stock, StockRefusedError
 
 __all__ = ["OrderTaker", "refused"]
@@ -23,7 +23,7 @@ SHIPPING_LINE = "Shipping Cost"
 class OrderTaker:
     """Reserves and prices an order; thread-safe. `methods` are flat rates by their code."""
 
-    def __init__(self, stock: Stock, quotes: Quotes, methods: Mapping[str, Item]) -> None:
+    def __init__(self, stock: Stock, quotes: Quotes, methods: Mapping[str, ShippingMethod]) -> None:
         self._stock = stock
         self._quotes = quotes
         self._methods = methods
