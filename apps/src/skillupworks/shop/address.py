@@ -7,7 +7,7 @@ a log, says nothing.
 import json
 from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, StringConstraints, with_config
+from pydantic import AfterValidator, ConfigDict, Field, with_config
 from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict  # pydantic takes typing's from Python 3.12 on
 
@@ -28,7 +28,7 @@ __all__ = [
 # the longest number there is (E.164), and the shortest that reaches somebody from elsewhere
 MAX_PHONE_DIGITS = 15
 MIN_PHONE_DIGITS = 7
-MAX_POSTAL_CODE = 12
+BETWEEN_DIGITS = str.maketrans("", "", " -./()")
 
 
 class Address(NamedTuple):
@@ -59,42 +59,38 @@ class AddressMessage(TypedDict):
     phone: Text
 
 
+def _trimmed(value: str) -> str:
+    text = on_one_line(value.strip())
+    if not text:
+        raise ValueError("must not be blank")
+    return text
+
+
+def _postal_code(value: str) -> str:
+    text = value.strip()
+    code = text.replace(" ", "").replace("-", "")
+    if text and not (code.isascii() and code.isalnum()):
+        raise ValueError("must be letters and digits")
+    return text
+
+
 def _phone(value: str) -> str:
-    digits = value.removeprefix("+").translate(str.maketrans("", "", " -./()"))
+    text = value.strip()
+    digits = text.removeprefix("+").translate(BETWEEN_DIGITS)
     if not (digits.isascii() and digits.isdigit()) or not (
         MIN_PHONE_DIGITS <= len(digits) <= MAX_PHONE_DIGITS
     ):
         raise ValueError(
             f"must be a phone number of {MIN_PHONE_DIGITS} to {MAX_PHONE_DIGITS} digits"
         )
-    return value
+    return text
 
 
-def _postal_code(value: str) -> str:
-    code = value.replace(" ", "").replace("-", "")
-    if value and not (code.isascii() and code.isalnum()):
-        raise ValueError("must be letters and digits")
-    return value
-
-
-PersonName = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(on_one_line),
-]
-Street = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(on_one_line),
-]
-PostalCode = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, max_length=MAX_POSTAL_CODE),
-    AfterValidator(_postal_code),
-]
-Phone = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=32), AfterValidator(_phone)
-]
+# lengths are of what was sent, as OpenAPI understands them; spaces at its ends are then left out
+PersonName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_trimmed)]
+Street = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_trimmed)]
+PostalCode = Annotated[str, Field(max_length=12), AfterValidator(_postal_code)]
+Phone = Annotated[str, Field(max_length=32), AfterValidator(_phone)]
 
 
 def write_address(address: Address) -> dict[str, str]:
