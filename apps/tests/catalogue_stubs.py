@@ -1,6 +1,8 @@
 """Stand-ins for what the catalogue works with: products and reservations in memory, and a clock."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
 from threading import Lock
 from typing import TypeVar
 
@@ -100,6 +102,11 @@ class MemoryReservations:
     def find(self, order_id: str) -> Reservation | None:
         return self._step(lambda: self.reservations.get(order_id))
 
+    def find_all(self, order_ids: Collection[str]) -> list[Reservation]:
+        return self._step(
+            lambda: [self.reservations[each] for each in order_ids if each in self.reservations]
+        )
+
     def begin(self, reservation: Reservation, now: int) -> bool:
         def step() -> bool:
             if reservation.order_id in self.reservations:
@@ -118,6 +125,17 @@ class MemoryReservations:
             return True
 
         return self._step(step)
+
+    def commit(self, order_ids: Collection[str], now: int) -> int:
+        def step(order_id: str) -> bool:
+            found = self.reservations.get(order_id)
+            if found is None or found.state is not State.HELD:
+                return False
+            self._write(replace(found, state=State.COMMITTED), now)
+            return True
+
+        # each is a step of its own, as in the database
+        return sum(self._step(partial(step, each)) for each in order_ids)
 
     def take(self, sku: str, hold: Hold, until: int) -> bool:
         def step() -> bool:
@@ -148,6 +166,14 @@ class MemoryReservations:
             return True
 
         return self._step(step)
+
+    def settle_all(self, sku: str, tokens: Collection[str]) -> None:
+        def step() -> None:
+            for token in tokens:
+                if found := self.holds.pop((sku, token), None):
+                    self.sold[sku] += found[0].quantity
+
+        self._step(step)
 
     def stock(self, sku: str) -> int | None:
         return self._step(lambda: self.stocks.get(sku))

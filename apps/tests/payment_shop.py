@@ -11,6 +11,7 @@ from skillupworks.runtime.problems import ProblemError
 from skillupworks.shop.checkout import Checkout
 from skillupworks.shop.checkout_steps import OrderTaker
 from skillupworks.shop.gateway import Captured
+from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_metrics import PaymentMetrics
 from skillupworks.shop.payment_model import OrderState, Payment, PaymentRequest
 from skillupworks.shop.settlement import Settlement
@@ -54,6 +55,7 @@ class Shop:
         self.world.on_step = lambda _step, _when: None
         self.registry = CollectorRegistry()
         metrics = PaymentMetrics(self.registry)
+        self.store.leases = Leases("here")
         self.stock_settler = StockSettler(self.stock, self.store, metrics)
         self.settlement = Settlement(self.store, self.stock_settler, self._wake, metrics)
         self.settler = Settler(
@@ -64,6 +66,7 @@ class Shop:
             OrderTaker(self.stock, self.quotes, METHODS),
             self.gateway,
             self.settlement,
+            leases=self.store.leases,
             full=lambda: self.full,
             metrics=metrics,
             clock=self.world.clock,

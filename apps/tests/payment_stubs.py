@@ -24,6 +24,7 @@ from skillupworks.shop.gateway import (
     Outcome,
     Pending,
 )
+from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_attempt import Attempt, OrderProgress, Place
 from skillupworks.shop.payment_model import OrderState, Payment
 from skillupworks.shop.shipping_client import Quoted
@@ -87,6 +88,7 @@ class MemoryPayments:
         self.rows: dict[str, Row] = {}
         self.messages: list[Outgoing] = []
         self.processed: set[str] = set()
+        self.leases = Leases("here")
         self.broken = False
 
     def begin(self, key: str, attempt: Attempt) -> bool:
@@ -174,6 +176,23 @@ class MemoryPayments:
 
         self._step(act)
 
+    def free_left(self) -> int:
+        def act() -> int:
+            left = [
+                row
+                for row in self.rows.values()
+                if row.settle_at is not None
+                and row.attempt.lease.startswith(self.leases.place)
+                and not row.attempt.lease.startswith(self.leases.own)
+            ]
+            for row in left:
+                row.leased_until = self.world.now
+                if row.attempt.payment.state is not OrderState.ACCEPTED:
+                    row.settle_at = self.world.now
+            return len(left)
+
+        return self._step(act)
+
     def due(self, limit: int) -> list[Attempt]:
         def act() -> list[Attempt]:
             found = []
@@ -183,7 +202,7 @@ class MemoryPayments:
                 attempt = self._of(row)
                 row.settle_at = row.leased_until
                 if not attempt.leased:
-                    row.attempt = replace(row.attempt, lease="settler")
+                    row.attempt = replace(row.attempt, lease=self.leases.new())
                     row.leased_until = row.settle_at = self.world.now + LEASE
                     found.append(attempt)
             return found[:limit]
@@ -279,14 +298,18 @@ class MemoryStock:
 
         return self._step(act)
 
-    def commit(self, order_id: str) -> None:
-        def act() -> None:
-            state = self.state(order_id)
-            if state not in {"held", "committed"}:
-                raise StockRefusedError(state or "unknown")
-            self.reservations[order_id] = ("committed", self.reservations[order_id][1])
+    def commit(self, order_ids: Sequence[str]) -> Mapping[str, str]:
+        def act() -> dict[str, str]:
+            refused = {}
+            for order_id in order_ids:
+                state = self.state(order_id)
+                if state in {"held", "committed"}:
+                    self.reservations[order_id] = ("committed", self.reservations[order_id][1])
+                else:
+                    refused[order_id] = state or "unknown"
+            return refused
 
-        self._step(act)
+        return self._step(act)
 
     def release(self, order_id: str) -> None:
         def act() -> None:

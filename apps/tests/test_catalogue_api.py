@@ -234,6 +234,32 @@ def test_stock_is_reserved_sold_and_given_back(
     assert_problem(client.post("/reservations/ORD-3/commit"), 404)
 
 
+def test_the_stock_of_several_orders_is_sold_in_one_request(client: TestClient) -> None:
+    reserve(client, order="ORD-1")
+    reserve(client, order="ORD-2")
+    client.delete("/reservations/ORD-2")
+
+    answer = client.post("/commits", json={"orderIds": ["ORD-2", "ORD-1", "ORD-3", "ORD-1"]})
+
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "committed": ["ORD-1"],
+            "refused": [
+                {"orderId": "ORD-2", "code": "released"},
+                {"orderId": "ORD-3", "code": "unknown"},
+            ],
+        },
+    )
+    for wrong, field in (
+        ([], "orderIds"),
+        (["ORD-1"] * 101, "orderIds"),
+        (["ORD-1", "no/id"], "orderIds[1]"),
+        ([1], "orderIds[0]"),
+    ):
+        assert_problem(client.post("/commits", json={"orderIds": wrong}), 422, field)
+
+
 def test_too_little_stock_is_a_conflict_that_names_the_line(
     client: TestClient, stock: MemoryReservations
 ) -> None:

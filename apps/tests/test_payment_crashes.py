@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from skillupworks.errors import StoreUnavailableError
+from skillupworks.shop.leases import Leases
+from skillupworks.shop.payment_model import OrderState
 
 from .payment_shop import PIECES, Shop
 from .payment_stubs import CAPTURED, DECLINED, PENDING, TIMEOUT
@@ -64,6 +66,37 @@ def test_the_settler_finishes_what_nobody_repeats(
 
     shop.assert_settled()
     assert len(shop.store.rows) <= 1
+
+
+@CARDS
+@WHEN
+@STEP
+def test_a_process_goes_on_at_once_with_what_the_one_before_had_in_hand(
+    shop: Shop, card: str, when: str, step: int
+) -> None:
+    pay_until(shop, card, step, when)
+
+    shop.settler.round()
+    shop.tried(card)
+    shop.stock_settler.drain()
+
+    rows = [row.attempt.payment.state for row in shop.store.rows.values()]
+    expected = {CAPTURED: OrderState.PAID, DECLINED: OrderState.REJECTED}
+    assert rows == [expected.get(card, rows[0])]
+    if card in expected:
+        shop.assert_settled()
+
+
+def test_what_a_process_at_another_place_has_in_hand_is_left_to_it(shop: Shop) -> None:
+    end_at(shop, 2, "after", EndedError)
+    with suppress(EndedError):
+        shop.tried()
+    shop.start()
+    shop.store.leases = Leases("there")
+
+    shop.settler.round()
+
+    assert shop.code()[0] == 202
 
 
 @CARDS

@@ -93,6 +93,44 @@ def test_asking_again_says_the_same_and_holds_nothing_twice(
     assert store.sold["Linux"] == 2
 
 
+def test_orders_are_sold_together_and_those_that_hold_nothing_are_told(
+    store: MemoryReservations, reservations: Reservations
+) -> None:
+    for order in ("ORD-1", "ORD-2", "ORD-3"):
+        reservations.reserve(order, {"Linux": 2})
+    reservations.release("ORD-2")
+
+    for _ in range(2):
+        found = reservations.commit_all(["ORD-1", "ORD-2", "ORD-3", "ORD-4"])
+        assert {order: each.state for order, each in found.items()} == {
+            "ORD-1": State.COMMITTED,
+            "ORD-2": State.RELEASED,
+            "ORD-3": State.COMMITTED,
+        }
+
+    assert store.sold["Linux"] == 4
+    assert store.stocks["Linux"] == 6
+    assert store.holds == {}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", range(1, 8))
+def test_wherever_selling_several_orders_ends_repeating_it_sells_each_once(
+    store: MemoryReservations, reservations: Reservations, step: int, when: str
+) -> None:
+    orders = ["ORD-1", "ORD-2", "ORD-3"]
+    for order in orders:
+        reservations.reserve(order, {"Git": 1, "Linux": 2})
+    end_at(store, step, when, StoreUnavailableError)
+    with suppress(StoreUnavailableError):
+        reservations.commit_all(orders)
+    go_on(store)
+    reservations.commit_all(orders)
+
+    assert store.sold == {"Git": 3, "Linux": 6, "Shell": 0}
+    assert store.holds == {}
+
+
 def test_what_is_released_is_back_once_and_for_good(
     store: MemoryReservations, reservations: Reservations
 ) -> None:

@@ -100,12 +100,19 @@ def test_stock_is_reserved_with_what_it_costs(server: Server, client: ServiceCli
 
 
 def test_stock_is_sold_and_given_back(server: Server, client: ServiceClient) -> None:
-    HttpStock(client).commit("ORD-1")
+    server.body = {
+        "committed": ["ORD-1", "ORD-3"],
+        "refused": [{"orderId": "ORD-4", "code": "expired"}],
+    }
+    refused = HttpStock(client).commit(["ORD-1", "ORD-3", "ORD-4"])
     server.status = 204
     HttpStock(client).release("ORD-2")
 
+    assert refused == {"ORD-4": "expired"}
+    (_, _, content), _ = server.requests
+    assert json.loads(content) == {"orderIds": ["ORD-1", "ORD-3", "ORD-4"]}
     assert [request[:2] for request in server.requests] == [
-        ("POST", "/reservations/ORD-1/commit"),
+        ("POST", "/commits"),
         ("DELETE", "/reservations/ORD-2"),
     ]
 
@@ -122,14 +129,23 @@ def test_a_shortage_is_passed_on(
     assert (caught.value.status, caught.value.code) == (status, code)
 
 
-@pytest.mark.parametrize(("status", "code"), [(409, "expired"), (404, "unknown")])
-def test_what_is_no_longer_held_is_told(
-    server: Server, client: ServiceClient, status: int, code: str
-) -> None:
-    server.status, server.body = status, {"code": code}
+def test_what_is_sold_is_not_given_back(server: Server, client: ServiceClient) -> None:
+    server.status, server.body = 409, {"code": "committed"}
 
-    with pytest.raises(StockRefusedError, match=code):
-        HttpStock(client).commit("ORD-1")
+    with pytest.raises(StockRefusedError, match="committed"):
+        HttpStock(client).release("ORD-1")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"committed": [], "refused": []}, {"committed": ["ORD-2"], "refused": []}]
+)
+def test_an_order_of_which_nothing_is_said_is_not_taken_for_sold(
+    server: Server, client: ServiceClient, body: object
+) -> None:
+    server.body = body
+
+    with pytest.raises(ServiceAwayError):
+        HttpStock(client).commit(["ORD-1"])
 
 
 @pytest.mark.parametrize(
@@ -148,13 +164,13 @@ def test_an_answer_that_makes_no_sense_is_none(
 def test_a_request_whose_answer_is_lost_is_repeated_once(
     server: Server, client: ServiceClient
 ) -> None:
-    server.drops = 1
-    HttpStock(client).commit("ORD-1")
+    server.drops, server.body = 1, HELD
+    HttpStock(client).reserve("ORD-1", {"Linux": 2})
     assert len(server.requests) == 2
 
     server.drops = 5
     with pytest.raises(ServiceAwayError):
-        HttpStock(client).commit("ORD-1")
+        HttpStock(client).reserve("ORD-1", {"Linux": 2})
     assert len(server.requests) == 4
 
 
@@ -164,11 +180,12 @@ def test_a_service_that_failed_is_left_alone_for_a_moment(
     server.drops = 2
     for _ in range(2):
         with pytest.raises(ServiceAwayError):
-            HttpStock(client).commit("ORD-1")
+            HttpStock(client).reserve("ORD-1", {"Linux": 2})
     assert len(server.requests) == 2
 
     clock.now += PAUSE_SECONDS
-    HttpStock(client).commit("ORD-1")
+    server.body = HELD
+    HttpStock(client).reserve("ORD-1", {"Linux": 2})
 
 
 def test_no_more_time_is_taken_than_there_is(

@@ -35,6 +35,7 @@ LATE = (
     "tests/test_faults_",
     "faults/",
     "tests/test_deployment",
+    "tests/test_tls",
     "tests/test_check_mode",
     "tests/test_reboot",
 )

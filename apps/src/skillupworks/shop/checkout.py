@@ -26,8 +26,9 @@ from skillupworks.runtime.http_client import ServiceAwayError
 from skillupworks.runtime.problems import ProblemError, come_back
 from skillupworks.shop.checkout_steps import OrderTaker, refused
 from skillupworks.shop.gateway import Card, Gateway, GatewayTimeoutError, Outcome, Pending
+from skillupworks.shop.leases import Leases
 from skillupworks.shop.money import CURRENCY
-from skillupworks.shop.payment_attempt import Attempt, PaymentStore, new_lease
+from skillupworks.shop.payment_attempt import Attempt, PaymentStore
 from skillupworks.shop.payment_metrics import PaymentMetrics
 from skillupworks.shop.payment_model import OrderState, Payment, PaymentRequest
 from skillupworks.shop.settlement import Settlement
@@ -60,6 +61,7 @@ class Checkout:
         gateway: Gateway,
         settlement: Settlement,
         *,
+        leases: Leases,
         full: Callable[[], bool],
         metrics: PaymentMetrics,
         clock: Callable[[], float] = time.monotonic,
@@ -69,6 +71,7 @@ class Checkout:
         self._taker = taker
         self._gateway = gateway
         self._settlement = settlement
+        self._leases = leases
         self._full = full
         self._metrics = metrics
         self._clock = clock
@@ -88,7 +91,7 @@ class Checkout:
         is_new, clashes = problem is None, 0
         while clashes < ID_ATTEMPTS:
             # the key is looked up only if it turns out to be taken: most are new
-            new = _new_attempt(owner, request, digest)
+            new = _new_attempt(owner, request, digest, self._leases.new())
             if is_new and self._store.begin(key, new):
                 if done := self._work(new, request):
                     return Paid(done.payment, repeated=False)
@@ -111,7 +114,7 @@ class Checkout:
         if found.payment.state is not OrderState.ACCEPTED:
             self._metrics.count("repeated")
             return Paid(found.payment, repeated=True)
-        mine = replace(found, lease=new_lease())
+        mine = replace(found, lease=self._leases.new())
         if not found.leased and self._store.take_up(mine):
             done = self._work(mine, request)
             return None if done is None else Paid(done.payment, repeated=False)
@@ -191,7 +194,7 @@ def _quantities(request: PaymentRequest) -> Mapping[str, int]:
     return quantities
 
 
-def _new_attempt(owner: str, request: PaymentRequest, digest: str) -> Attempt:
+def _new_attempt(owner: str, request: PaymentRequest, digest: str, lease: str) -> Attempt:
     milliseconds = time.time_ns() // 1_000_000
     payment = Payment(
         payment_id=f"pay_{secrets.token_hex(12)}",
@@ -204,6 +207,4 @@ def _new_attempt(owner: str, request: PaymentRequest, digest: str) -> Attempt:
         state=OrderState.ACCEPTED,
         created_at=datetime.fromtimestamp(milliseconds / 1000, UTC),
     )
-    return Attempt(
-        payment, digest, _quantities(request), request.card.number[-4:], lease=new_lease()
-    )
+    return Attempt(payment, digest, _quantities(request), request.card.number[-4:], lease=lease)

@@ -1,5 +1,6 @@
 """The service payment: takes orders over HTTP, and relays them to the broker."""
 
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -34,6 +35,7 @@ from skillupworks.runtime.settings import (
 from skillupworks.shop.checkout import Checkout
 from skillupworks.shop.checkout_steps import OrderTaker
 from skillupworks.shop.gateway import Gateway
+from skillupworks.shop.leases import Leases
 from skillupworks.shop.order_list import SqlOrderStore
 from skillupworks.shop.payment_api import Parts, create_app
 from skillupworks.shop.payment_metrics import PaymentMetrics
@@ -160,6 +162,7 @@ def _build(
     )
     metrics = PaymentMetrics(registry)
     outbox = Outbox()
+    leases = Leases(f"{socket.gethostname()} {settings.http_listen} {settings.http_port}")
     relay = Relay(
         relay_database,
         outbox,
@@ -171,6 +174,7 @@ def _build(
         SqlPaymentStore(
             each,
             outbox,
+            leases,
             suspect_after=settings.reconcile_after_seconds,
             abandon_after=settings.abandon_after_seconds,
         )
@@ -200,7 +204,9 @@ def _build(
         },
     )
     parts = Parts(
-        checkout=Checkout(store, taker, gateway, settlement, full=relay.full, metrics=metrics),
+        checkout=Checkout(
+            store, taker, gateway, settlement, leases=leases, full=relay.full, metrics=metrics
+        ),
         store=store,
         orders=SqlOrderStore(database, settings.mysql_orders_database),
         sessions=RedisSessions(redis),

@@ -1,6 +1,5 @@
 """A payment on its way: what is kept of it between its steps, and what is needed of the store."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,6 @@ __all__ = [
     "PaymentStore",
     "Place",
     "SettlerStore",
-    "new_lease",
 ]
 
 # why an order was rejected when nobody came to finish it before it was charged
@@ -107,6 +105,9 @@ class OrderStore(Protocol):
 class SettlerStore(Protocol):
     """What the settler needs of the store. Every method may raise StoreUnavailableError."""
 
+    def free_left(self) -> int:
+        """End the leases that processes before this one have left; return how many it were."""
+
     def due(self, limit: int) -> list[Attempt]:
         """Return, and lease for a while, payments that somebody has to look after.
 
@@ -121,8 +122,3 @@ class SettlerStore(Protocol):
 
     def stock_done(self, payment_ids: Sequence[str], *, settled: bool) -> None:
         """Note that there is nothing more to do about the stock of payments."""
-
-
-def new_lease() -> str:
-    """Return what marks a row as one's own."""
-    return secrets.token_hex(8)

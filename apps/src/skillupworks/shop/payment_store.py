@@ -13,7 +13,8 @@ from skillupworks.reliability.outbox import Outbox
 from skillupworks.runtime.database import Database, IntegrityError, is_duplicate_key
 from skillupworks.runtime.statements import insert_rows, rows_by_key
 from skillupworks.shop.address import stored_address
-from skillupworks.shop.payment_attempt import Attempt, new_lease
+from skillupworks.shop.leases import Leases
+from skillupworks.shop.payment_attempt import Attempt
 from skillupworks.shop.payment_model import Payment
 from skillupworks.shop.payment_rows import find_attempt, find_attempts
 
@@ -74,6 +75,12 @@ LOCK_DUE = (
     "SELECT payment_id FROM payments FORCE INDEX (ix_payments_settle_at)"  # noqa: S608
     f" WHERE settle_at <= {NOW} ORDER BY settle_at LIMIT %s FOR UPDATE SKIP LOCKED"
 )
+# an accepted one is first of all for the customer, who comes again; the settler's turn is as it was
+FREE_LEFT = (
+    f"UPDATE payments FORCE INDEX (ix_payments_settle_at) SET leased_until = {NOW},"  # noqa: S608
+    f" settle_at = IF(state = 'accepted', settle_at, {NOW})"
+    " WHERE settle_at > '1970-01-01' AND lease LIKE %s AND lease NOT LIKE %s"
+)
 PAYMENTS = rows_by_key("payments", "payment_id", "VARCHAR(64) COLLATE utf8mb4_bin")
 PASS_OVER = "UPDATE " + PAYMENTS + " SET payments.settle_at = payments.leased_until"  # noqa: S608
 CLAIM = (
@@ -94,10 +101,17 @@ class SqlPaymentStore:
     """
 
     def __init__(
-        self, database: Database, outbox: Outbox, *, suspect_after: int, abandon_after: int
+        self,
+        database: Database,
+        outbox: Outbox,
+        leases: Leases,
+        *,
+        suspect_after: int,
+        abandon_after: int,
     ) -> None:
         self._database = database
         self._outbox = outbox
+        self._leases = leases
         self._suspect_after = suspect_after
         self._abandon_after = abandon_after
 
@@ -184,6 +198,11 @@ class SqlPaymentStore:
         """See PaymentStore."""
         self._does(WAIT, payment_id)
 
+    def free_left(self) -> int:
+        """See SettlerStore."""
+        with self._database.transaction() as cursor:
+            return cursor.execute(FREE_LEFT, (f"{self._leases.place}%", f"{self._leases.own}%"))
+
     def due(self, limit: int) -> list[Attempt]:
         """See SettlerStore; payments that another process looks at are passed over."""
         with self._database.transaction() as cursor:
@@ -198,7 +217,7 @@ class SqlPaymentStore:
                 cursor.execute(PASS_OVER, (json.dumps(leased),))
             if due:
                 claimed = json.dumps([each.payment.payment_id for each in due])
-                cursor.execute(CLAIM, (claimed, new_lease()))
+                cursor.execute(CLAIM, (claimed, self._leases.new()))
         return due
 
     def stock_done(self, payment_ids: Sequence[str], *, settled: bool) -> None:

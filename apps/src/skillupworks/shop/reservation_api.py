@@ -14,7 +14,7 @@ from skillupworks.shop.catalogue_model import HttpModel
 from skillupworks.shop.catalogue_store import Product
 from skillupworks.shop.fields import Code
 from skillupworks.shop.payment_model import MAX_ITEMS, MAX_QUANTITY
-from skillupworks.shop.reservation_model import Reservation, ShortageError
+from skillupworks.shop.reservation_model import Reservation, ShortageError, State
 from skillupworks.shop.reservations import Reservations
 
 __all__ = ["NamedProducts", "add_reservation_routes"]
@@ -27,10 +27,13 @@ BODY_PROBLEMS = PROBLEMS | responses(
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 )
 
+ORDER_ID = r"^[A-Za-z0-9_-]{1,64}$"
+# of one request
+MAX_COMMITS = 100
+
 # the linter does not see its alias, hence three times FAST003
-OrderId = Annotated[
-    str, Path(alias="orderId", pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["ORD-1702554000123456"])
-]
+OrderId = Annotated[str, Path(alias="orderId", pattern=ORDER_ID, examples=["ORD-1702554000123456"])]
+OrderIdText = Annotated[str, Field(pattern=ORDER_ID)]
 
 
 class NamedProducts(Protocol):
@@ -102,6 +105,30 @@ class ReservationAnswer(HttpModel):
         )
 
 
+class CommitRequest(HttpModel):
+    """Orders whose stock is sold."""
+
+    order_ids: Annotated[
+        list[OrderIdText], Field(min_length=1, max_length=MAX_COMMITS, examples=[["ORD-1"]])
+    ]
+
+
+class RefusedCommit(HttpModel):
+    """An order that holds nothing."""
+
+    order_id: str
+    code: str = Field(
+        examples=["expired"], description="The reservation's state, or `unknown` if there is none"
+    )
+
+
+class CommitAnswer(HttpModel):
+    """Which orders' stock is sold, and which is not."""
+
+    committed: list[str]
+    refused: list[RefusedCommit]
+
+
 class HeldAnswer(ReservationAnswer):
     """A reservation with what its products cost, so that price and stock are one request."""
 
@@ -164,6 +191,27 @@ def add_reservation_routes(
         answer = ReservationAnswer.of(reservations.commit(order_id))
         add_facts(request, order_id=order_id, outcome=answer.state)
         return answer
+
+    @app.post(
+        "/commits",
+        summary="Sell what is reserved for several orders",
+        responses=BODY_PROBLEMS,
+    )
+    def commit_all(request: Request, body: CommitRequest) -> CommitAnswer:
+        """Take what is held out of the stock for good, order by order; it may be repeated."""
+        found = reservations.commit_all(body.order_ids)
+        states = {
+            order_id: found[order_id].state.value if order_id in found else "unknown"
+            for order_id in body.order_ids
+        }
+        sold = [order_id for order_id, state in states.items() if state == State.COMMITTED]
+        add_facts(request, orders=str(len(states)), outcome=f"{len(sold)} committed")
+        refused = [
+            RefusedCommit(order_id=order_id, code=state)
+            for order_id, state in states.items()
+            if state != State.COMMITTED
+        ]
+        return CommitAnswer(committed=sold, refused=refused)
 
     @app.delete(
         "/reservations/{orderId}",  # noqa: FAST003

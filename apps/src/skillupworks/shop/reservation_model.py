@@ -1,6 +1,6 @@
 """What a reservation is, and what is needed of the place where reservations and stock are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -55,11 +55,20 @@ class ReservationStore(Protocol):
     def find(self, order_id: str) -> Reservation | None:
         """Return a reservation, or None."""
 
+    def find_all(self, order_ids: Collection[str]) -> list[Reservation]:
+        """Return those of several orders that there are."""
+
     def begin(self, reservation: Reservation, now: int) -> bool:
         """Write a new reservation; False when there is one of this order."""
 
     def replace(self, found: Reservation, by: Reservation, now: int) -> bool:
         """Write another attempt or state; False when it is no longer as it was found."""
+
+    def commit(self, order_ids: Collection[str], now: int) -> int:
+        """Write of several orders that they are sold, where they are held; return how many were.
+
+        Each by itself: an error leaves some done and others not.
+        """
 
     def take(self, sku: str, hold: Hold, until: int) -> bool:
         """Hold some of a product; False when there are not so many, or it is not sold."""
@@ -69,6 +78,9 @@ class ReservationStore(Protocol):
 
     def settle(self, sku: str, token: str) -> bool:
         """Forget that an attempt holds some of a product: it is sold."""
+
+    def settle_all(self, sku: str, tokens: Collection[str]) -> None:
+        """Forget that attempts hold some of a product, as far as they do: it is sold."""
 
     def stock(self, sku: str) -> int | None:
         """Return how many of a product can be reserved; None when it is not sold."""

@@ -8,7 +8,7 @@ and how often. Holds are fields by their token and no list: of a list of documen
 engine takes out the right one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from skillupworks.runtime.mongo import Document, DuplicateKeyError, MongoDatabase
 from skillupworks.shop.catalogue_store import PRODUCTS
@@ -31,6 +31,12 @@ class MongoReservationStore:
             found = reservations.find_one({"_id": order_id})
         return _reservation(found) if found else None
 
+    def find_all(self, order_ids: Collection[str]) -> list[Reservation]:
+        """Return those of several orders that there are."""
+        with self._database.collection(RESERVATIONS) as reservations:
+            found = reservations.find({"_id": {"$in": list(order_ids)}})
+            return [_reservation(document) for document in found]
+
     def begin(self, reservation: Reservation, now: int) -> bool:
         """Write a new reservation; False when there is one of this order."""
         with self._database.collection(RESERVATIONS) as reservations:
@@ -45,6 +51,13 @@ class MongoReservationStore:
         condition = {"_id": found.order_id, "token": found.token, "state": found.state.value}
         with self._database.collection(RESERVATIONS) as reservations:
             return reservations.replace_one(condition, _document(by, now)).matched_count == 1
+
+    def commit(self, order_ids: Collection[str], now: int) -> int:
+        """Write of several orders that they are sold, where they are held; return how many were."""
+        condition = {"_id": {"$in": list(order_ids)}, "state": State.HELD.value}
+        change = {"$set": {"state": State.COMMITTED.value, "changed_at": now}}
+        with self._database.collection(RESERVATIONS) as reservations:
+            return reservations.update_many(condition, change).modified_count
 
     def take(self, sku: str, hold: Hold, until: int) -> bool:
         """Hold some of a product; False when there are not so many, or it is not sold."""
@@ -71,6 +84,12 @@ class MongoReservationStore:
     def settle(self, sku: str, token: str) -> bool:
         """Forget that an attempt holds some of a product: it is sold."""
         return self._drop(sku, token, {})
+
+    def settle_all(self, sku: str, tokens: Collection[str]) -> None:
+        """Forget that attempts hold some of a product, as far as they do: it is sold."""
+        holds = {f"holds.{token}": "" for token in tokens}
+        with self._database.collection(PRODUCTS) as products:
+            products.update_one({"_id": sku}, {"$unset": holds})
 
     def stock(self, sku: str) -> int | None:
         """Return how many of a product can be reserved; None when it is not sold."""

@@ -7,7 +7,8 @@ in the lab's engine, there are none. What holds instead, step by step, is this:
     take     for each sku, in the order of the skus: one conditional update lowers the stock and
              leaves a hold with the token in the product, or does nothing
     held     the state changes from `pending` to `held`, if the token is still the same one
-    commit   the state changes from `held` to `committed`; then the holds are dropped
+    commit   the state changes from `held` to `committed`; then the holds are dropped; of many
+             orders at once, each by itself
     release  the state changes to `released`; then the holds are given back to the stock
 
 A process may end, or lose the database, between any two of them:
@@ -29,7 +30,8 @@ and giving back may be refused as well, although a moment later there would be e
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from uuid import uuid4
@@ -100,8 +102,9 @@ class Reservations:
     def reserve(self, order_id: str, lines: Mapping[str, int]) -> Reservation:
         """Hold all that an order needs, or raise ShortageError; again, the same is said again."""
         lines = dict(sorted(lines.items()))
-        for _ in range(ATTEMPTS):
-            found = self._store.find(order_id)
+        for attempt in range(ATTEMPTS):
+            # most orders are new, and are not looked for
+            found = self._store.find(order_id) if attempt else None
             if found is not None and found.state is State.RELEASED:
                 raise _conflict("released", f"The reservation of {order_id} was given back")
             if found is not None and found.state in {State.PENDING, State.HELD, State.COMMITTED}:
@@ -117,19 +120,28 @@ class Reservations:
 
     def commit(self, order_id: str) -> Reservation:
         """Sell what is held; again, the same."""
-        for _ in range(ATTEMPTS):
-            found = self._find(order_id)
-            if found.state is State.HELD:
-                if not self._move(found, State.COMMITTED):
-                    continue
-                found = replace(found, state=State.COMMITTED)
-                self._count("committed")
-            if found.state is not State.COMMITTED:
-                raise _conflict(found.state, f"The reservation of {order_id} is {found.state}")
-            for sku in found.lines:
-                self._store.settle(sku, found.token)
-            return found
-        raise come_back(f"The reservation of {order_id} is being changed")
+        found = self.commit_all([order_id]).get(order_id)
+        if found is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no reservation of {order_id}")
+        if found.state is not State.COMMITTED:
+            raise _conflict(found.state, f"The reservation of {order_id} is {found.state}")
+        return found
+
+    def commit_all(self, order_ids: Collection[str]) -> dict[str, Reservation]:
+        """Sell what is held of several orders; return what their reservations are now.
+
+        Those that were not held are as they were, and who has none is missing. Again, the same.
+        """
+        self._count("committed", self._store.commit(order_ids, self._now()))
+        found = self._store.find_all(order_ids)
+        sold: dict[str, list[str]] = defaultdict(list)
+        for each in found:
+            if each.state is State.COMMITTED:
+                for sku in each.lines:
+                    sold[sku].append(each.token)
+        for sku, tokens in sold.items():
+            self._store.settle_all(sku, tokens)
+        return {each.order_id: each for each in found}
 
     def release(self, order_id: str) -> None:
         """Give back what is held; again, nothing happens.
@@ -169,12 +181,6 @@ class Reservations:
         # after the holds: they ask their reservation what they are
         self._store.forget(now - KEEP_SECONDS)
         return done
-
-    def _find(self, order_id: str) -> Reservation:
-        found = self._store.find(order_id)
-        if found is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no reservation of {order_id}")
-        return found
 
     def _is_left(self, found: Reservation) -> bool:
         """Wait for another request with the same order; say whether it came to an end."""
@@ -233,8 +239,8 @@ class Reservations:
     def _move(self, found: Reservation, state: State) -> bool:
         return self._store.replace(found, replace(found, state=state), self._now())
 
-    def _count(self, outcome: str) -> None:
-        self._metrics.outcomes.labels(outcome).inc()
+    def _count(self, outcome: str, count: int = 1) -> None:
+        self._metrics.outcomes.labels(outcome).inc(count)
 
     def _now(self) -> int:
         return int(self._clock())

@@ -45,6 +45,7 @@ class Settler:
         self._stock_settler = stock_settler
         self._metrics = metrics
         self._problem: str | None = None
+        self._has_freed = False
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="settler", daemon=True)
 
@@ -66,7 +67,14 @@ class Settler:
         return self._problem
 
     def round(self) -> None:
-        """Look after all payments whose time has come; raises TransientError."""
+        """Look after all payments whose time has come; raises TransientError.
+
+        First of all after those that the process before this one had in hand when it was killed.
+        """
+        if not self._has_freed:
+            if freed := self._store.free_left():
+                log.info(f"{freed} payments were left by the process before")
+            self._has_freed = True
         while not self._stopping.is_set():
             due = self._store.due(BATCH)
             for attempt in due:

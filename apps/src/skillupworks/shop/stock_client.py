@@ -1,6 +1,6 @@
 """The stock of the catalogue, asked over HTTP: reserve, sell, give back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Protocol
@@ -14,7 +14,10 @@ from skillupworks.runtime.validation import problems_of
 from skillupworks.shop.fields import Code, Text
 from skillupworks.shop.products import Price
 
-__all__ = ["HttpStock", "Reserved", "Stock", "StockRefusedError"]
+__all__ = ["MAX_COMMITS", "HttpStock", "Reserved", "Stock", "StockRefusedError"]
+
+# the catalogue takes no more in one request
+MAX_COMMITS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,11 @@ class Stock(Protocol):
         StockRefusedError when the reservation was given back before.
         """
 
-    def commit(self, order_id: str) -> None:
-        """Sell what is held; StockRefusedError when it is no longer held."""
+    def commit(self, order_ids: Sequence[str]) -> Mapping[str, str]:
+        """Sell what is held of at most MAX_COMMITS orders.
+
+        Returned are those that hold nothing, with the state of their reservations.
+        """
 
     def release(self, order_id: str) -> None:
         """Give back what is held, now or later; StockRefusedError when it is sold."""
@@ -68,6 +74,18 @@ class _Item(BaseModel):
 
 class _Answer(BaseModel):
     items: list[_Item]
+
+
+class _Refused(BaseModel):
+    model_config = ConfigDict(strict=True, alias_generator=to_camel)
+
+    order_id: str
+    code: str
+
+
+class _Commits(BaseModel):
+    committed: list[str]
+    refused: list[_Refused]
 
 
 class _FieldProblem(BaseModel):
@@ -106,13 +124,20 @@ class HttpStock:
             raise ServiceAwayError("The catalogue answers about something else")
         return [found[sku] for sku in items]
 
-    def commit(self, order_id: str) -> None:
+    def commit(self, order_ids: Sequence[str]) -> Mapping[str, str]:
         """See Stock."""
-        reply = self._catalogue.call("POST", f"/reservations/{order_id}/commit")
-        if reply.status == HTTPStatus.NOT_FOUND:
-            raise StockRefusedError("unknown")
+        body = {"orderIds": list(order_ids)}
+        reply = self._catalogue.call("POST", "/commits", body)
         if reply.status != HTTPStatus.OK:
             raise _refusal(reply)
+        try:
+            answer = _Commits.model_validate_json(reply.body)
+        except ValidationError as error:
+            raise _nonsense(error) from error
+        refused = {each.order_id: each.code for each in answer.refused}
+        if {*answer.committed, *refused} != set(order_ids):
+            raise ServiceAwayError("The catalogue answers about something else")
+        return refused
 
     def release(self, order_id: str) -> None:
         """See Stock."""
