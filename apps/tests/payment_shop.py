@@ -14,9 +14,9 @@ from skillupworks.shop.gateway import Captured
 from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_metrics import PaymentMetrics
 from skillupworks.shop.payment_model import OrderState, Payment, PaymentRequest
-from skillupworks.shop.products import Item
 from skillupworks.shop.settlement import Settlement
 from skillupworks.shop.settler import Settler
+from skillupworks.shop.shipping_methods import ShippingMethod
 from skillupworks.shop.stock_settler import StockSettler
 
 from .payment_stubs import CAPTURED, MemoryGateway, MemoryPayments, MemoryQuotes, MemoryStock, World
@@ -27,7 +27,7 @@ BODY: dict[str, Any] = {
     "shipping": {"city": 1277333},
     "card": {"number": CAPTURED},
 }
-METHODS = {"standard": Item("Shipping Cost", 50_100)}
+METHODS = {"standard": ShippingMethod("Shipping Cost", 50_100)}
 PIECES = 10
 
 

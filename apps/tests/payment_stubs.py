@@ -27,6 +27,7 @@ from skillupworks.shop.gateway import (
 from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_attempt import Attempt, OrderProgress, Place
 from skillupworks.shop.payment_model import OrderState, Payment
+from skillupworks.shop.shipping_client import Quoted
 from skillupworks.shop.stock_client import Reserved, StockRefusedError
 
 Result = TypeVar("Result")
@@ -354,13 +355,13 @@ class MemoryQuotes:
         self.asked: list[int] = []
         self.away = False
 
-    def price(self, city: int, grams: int) -> int:
+    def quote(self, city: int, grams: int) -> Quoted:
         if self.away:
             raise ServiceAwayError("The shipping service is away")
         if city != 1277333:
             raise refused("shipping.city", f"there is no city {city}")
         self.asked.append(grams)
-        return 58_215
+        return Quoted(58_215, "Bengaluru", "Karnataka", "IN")
 
 
 class MemoryGateway:

@@ -9,9 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from skillupworks.runtime import trace
+from skillupworks.runtime.http_client import PAUSE_SECONDS
 from skillupworks.shop import catalogue_client
 from skillupworks.shop.catalogue_client import (
-    PAUSE_SECONDS,
     Absent,
     CatalogueMetrics,
     HttpCatalogue,

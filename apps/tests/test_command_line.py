@@ -55,20 +55,20 @@ def test_the_service_itself_ends_the_same_way() -> None:
 
 
 def test_payment_does_not_start_with_a_wrong_shipping_method(tmp_path: Path) -> None:
-    products = tmp_path / "products.json"
-    products.write_text(json.dumps({"currency": "INR", "shipping": [{"code": "a", "name": "A"}]}))
+    methods = tmp_path / "shipping_methods.json"
+    methods.write_text(json.dumps({"currency": "INR", "methods": [{"code": "a", "name": "A"}]}))
 
-    result = run("payment", "--check-config", **PAYMENT, PRODUCTS_FILE=str(products))
+    result = run("payment", "--check-config", **PAYMENT, SHIPPING_METHODS_FILE=str(methods))
 
     assert result.returncode == os.EX_CONFIG
-    line = f"PRODUCTS_FILE: {products}: shipping[0].price_minor: Field required\n"
+    line = f"SHIPPING_METHODS_FILE: {methods}: methods[0].price_minor: Field required\n"
     assert line == result.stderr
 
 
 def test_payment_accepts_the_shipping_methods_of_the_repository() -> None:
-    products = Path(__file__).parents[2] / "files" / "products.json"
+    methods = Path(__file__).parents[2] / "files" / "shipping_methods.json"
 
-    result = run("payment", "--check-config", **PAYMENT, PRODUCTS_FILE=str(products))
+    result = run("payment", "--check-config", **PAYMENT, SHIPPING_METHODS_FILE=str(methods))
 
     assert (0, "configuration ok\n") == (result.returncode, result.stdout)
 

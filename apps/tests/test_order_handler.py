@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from skillupworks.errors import PermanentError
 from skillupworks.messaging.message import Outcome
 from skillupworks.runtime import trace
+from skillupworks.shop.address import Address, read_address
 from skillupworks.shop.order import Order
 from skillupworks.shop.order_handler import OrderHandler, order_seconds
 from skillupworks.shop.order_lines import READY_LINE, STARTING_LINE
@@ -80,13 +81,26 @@ def test_a_new_order_is_recorded_and_said_as_documented(
     assert unit.rows["orders"] == [
         (
             *("ORD-1702554000123", "pay_1234567890", "session-12345", "507f1f77bcf86cd799439011"),
-            *("INR", 250000, placed_at),
+            *("INR", 250000, placed_at, None),
         )
     ]
     assert unit.rows["order_items"] == [
         ("ORD-1702554000123", 1, "Linux", "Linux Administration", 199900, 1),
         ("ORD-1702554000123", 2, "Shipping Cost", "Shipping Cost", 50100, 1),
     ]
+
+
+def test_where_it_goes_is_recorded_and_not_said(
+    handle: OrderHandler, order: Order, events: list[Any]
+) -> None:
+    address = Address("Asha Rao", "12 Hill Road", "400050", "Mumbai", "Maharashtra", "IN", "98200")
+    unit = MemoryUnit()
+
+    handle(order._replace(address=address), unit)
+    unit.commit()
+
+    assert read_address(str(unit.rows["orders"][0][-1])) == address
+    assert not any(word in str(events) for word in address)
 
 
 def test_nothing_is_said_before_the_commit(

@@ -19,6 +19,7 @@ from .payment_shop import BODY, Shop
 from .payment_stubs import DECLINED, PENDING, TIMEOUT
 
 SECRET = "sixteen characters"
+ADDRESS = {"name": "Asha Rao", "street": "12 Hill Road", "phone": "+91 98200 12345"}
 
 
 @pytest.fixture
@@ -160,6 +161,11 @@ def test_a_missing_or_wrong_key_is_a_bad_request_that_names_the_header(
         ({"card": {"number": 4242424242424242}}, "card.number"),
         ({"expectedTotalMinor": -1}, "expectedTotalMinor"),
         ({"shipping": {"method": "rocket"}}, "shipping.method"),
+        ({"shipping": {"method": "standard", "address": ADDRESS}}, "shipping.address"),
+        (
+            {"shipping": {"city": 1277333, "address": ADDRESS | {"phone": "-"}}},
+            "shipping.address.phone",
+        ),
     ],
 )
 def test_a_wrong_field_is_named(client: TestClient, changes: dict[str, Any], field: str) -> None:
@@ -381,6 +387,22 @@ def test_a_cursor_that_is_none_of_ours_is_refused(client: TestClient, cursor: st
     assert_problem(client.get(f"/orders?cursor={cursor}"), 422, "cursor")
 
 
+def test_where_an_order_goes_is_shown_with_it_to_its_owner_and_not_logged(
+    client: TestClient, events: list[Any]
+) -> None:
+    where = {"city": 1277333, "address": ADDRESS}
+    sent = pay(client, BODY | {"shipping": where})
+    other = pay(client, key="key-2").json()["orderId"]
+
+    place = {"city": "Bengaluru", "region": "Karnataka", "country": "IN", "postalCode": ""}
+    path = f"/orders/{sent.json()['orderId']}"
+    assert client.get(path).json()["shippingAddress"] == ADDRESS | place
+    assert client.get(f"/orders/{other}").json()["shippingAddress"] is None
+    assert "Hill Road" not in sent.text
+    assert "Hill Road" not in client.get(path, headers=BOB).text
+    assert not any(said in str(events) for said in ADDRESS.values())
+
+
 def test_a_declined_card_is_a_problem_and_its_order_is_rejected(client: TestClient) -> None:
     for _ in range(2):
         assert_problem(pay(client, with_card(DECLINED)), 402, code="card_declined")
@@ -447,7 +469,7 @@ def test_prices_that_were_sent_are_ignored_and_noted(client: TestClient, events:
 def test_of_a_card_nothing_is_kept_but_its_last_digits(
     client: TestClient, shop: Shop, events: list[Any]
 ) -> None:
-    card = {"number": "4000-0566 5566 5556", "expiry": "12/29", "cvc": "987"}
+    card = {"number": "4000-0566 5566 5556", "expiry": "12/29", "cvc": "9x7"}
 
     pay(client, BODY | {"card": card})
     pay(client, BODY | {"card": card | {"number": "4000056655665557"}}, key="key-2")
@@ -455,7 +477,7 @@ def test_of_a_card_nothing_is_kept_but_its_last_digits(
     (row,) = shop.store.rows.values()
     assert row.attempt.last4 == "5556"
     kept = f"{shop.store.rows} {shop.store.messages} {events}"
-    assert not any(secret in kept for secret in ("40000566", "4000-0566", "12/29", "987"))
+    assert not any(secret in kept for secret in ("40000566", "4000-0566", "12/29", "9x7"))
 
 
 def test_another_expiry_is_the_same_request(client: TestClient, shop: Shop) -> None:

@@ -9,7 +9,7 @@ import pytest
 from skillupworks.runtime import http_client
 from skillupworks.runtime.http_client import PAUSE_SECONDS, ServiceAwayError, ServiceClient
 from skillupworks.runtime.problems import ProblemError
-from skillupworks.shop.shipping_client import HttpQuotes
+from skillupworks.shop.shipping_client import HttpQuotes, Quoted
 from skillupworks.shop.stock_client import HttpStock, Reserved, StockRefusedError
 
 from .played_servers import PlayedHandler, PlayedHttpServer, serving
@@ -205,9 +205,12 @@ def test_readiness_asks_for_its_health(server: Server, client: ServiceClient) ->
 
 
 def test_a_quote_is_asked_by_city_and_weight(server: Server, client: ServiceClient) -> None:
-    server.body = {"priceMinor": 8215, "currency": "INR", "parts": []}
+    city = {"id": 1277333, "country": "IN", "name": "Bengaluru", "region": "Karnataka"}
+    server.body = {"priceMinor": 8215, "currency": "INR", "parts": [], "city": city}
 
-    assert HttpQuotes(client).price(1277333, 640) == 8215
+    quoted = HttpQuotes(client).quote(1277333, 640)
+
+    assert quoted == Quoted(8215, "Bengaluru", "Karnataka", "IN")
     assert server.requests[0][:2] == ("GET", "/quotes?city=1277333&weight=640")
 
 
@@ -216,16 +219,19 @@ def test_a_city_that_is_not_known_and_a_parcel_that_is_too_heavy_are_named(
 ) -> None:
     server.status = 404
     with pytest.raises(ProblemError, match=r"^shipping\.city: there is no city 1$"):
-        HttpQuotes(client).price(1, 640)
+        HttpQuotes(client).quote(1, 640)
     with pytest.raises(ProblemError, match=r"^shipping: 30001 g are more"):
-        HttpQuotes(client).price(1, 30_001)
+        HttpQuotes(client).quote(1, 30_001)
 
 
-@pytest.mark.parametrize(("status", "body"), [(200, {}), (422, {}), (500, {})])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, {}), (200, {"priceMinor": 8215, "currency": "INR"}), (422, {}), (500, {})],
+)
 def test_a_quote_that_makes_no_sense_is_none(
     server: Server, client: ServiceClient, status: int, body: object
 ) -> None:
     server.status, server.body = status, body
 
     with pytest.raises(ServiceAwayError):
-        HttpQuotes(client).price(1, 640)
+        HttpQuotes(client).quote(1, 640)

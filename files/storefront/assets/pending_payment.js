@@ -2,7 +2,7 @@
  * The payment that has no answer yet. While there is one, no other is begun: nobody pays twice.
  *
  * In the page's memory is the whole request, which is sent again as it was. What outlives a reload says which visit
- * it was, and nothing of the card: the visit's name is in the order, by which it is found again.
+ * it was, and nothing of the card or the address: the visit's name is in the order, by which it is found again.
  */
 
 import { ask } from "./api.js";
@@ -34,7 +34,7 @@ export function pending() {
 /** @param {string} owner @param {any} body without sessionId @returns {Pending} */
 export function begin(owner, body) {
   inMemory = { key: token(16), owner, at: Date.now(), body: { sessionId: `user-session-${token(6)}`, ...body } };
-  const { card: _card, ...kept } = inMemory.body;
+  const { card: _card, shipping: _shipping, ...kept } = inMemory.body;
   localStorage.setItem(KEY, JSON.stringify({ ...inMemory, body: kept }));
   return inMemory;
 }

@@ -3,6 +3,7 @@
 Every run of a playbook takes most of a minute, so each does several things that tests look at.
 """
 
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ OTHER_PREFETCH = 3
 OTHER_VERSION = "9.9.9+test"
 NEWER_VERSIONS = ("9.9.6", "9.9.7", "9.9.8")
 RELEASES = "/opt/skillupworks/releases"
+PAGES = "/srv/skillupworks/www"
+# scripts of storefronts of long ago, the newest first
+OLD_ASSETS = ("2222222222222222", "1111111111111111")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,6 +45,8 @@ def _inventorys_state_afterwards(parts: Parts) -> Iterator[None]:
     yield
     ansible.playbooks(*PLAYBOOKS)
     parts.processors[-1].run(f"rm -rf {RELEASES}/9.9.*")
+    web = parts.platform.group("frontend")[0]
+    parts.platform.run(web, f"cd {PAGES}/assets && rm -rf {' '.join(OLD_ASSETS)}")
     parts.wait_until_ready()
 
 
@@ -53,17 +59,19 @@ class Scaled:
     unchanged: list[Service]
     runs_before: dict[str, str]
     release_before: str
+    assets_before: list[str]
 
 
 @pytest.fixture(scope="module", name="scaled")
 def _scaled(parts: Parts) -> Scaled:
-    """Give one host another release, and two copies with another prefetch."""
+    """Give one host another release, and two copies with another prefetch; and the pages anew."""
     changed = parts.processors[-1]
     release = changed.run("basename $(readlink /opt/skillupworks/current)")
     for version in NEWER_VERSIONS:
         changed.run(f"mkdir {RELEASES}/{version}; touch -d 2040-01-01 {RELEASES}/{version}")
     unchanged = [*parts.processors[:-1], parts.payment]
     runs = {str(service): service.invocation for service in (changed, *unchanged)}
+    assets_before = _age_the_storefront(parts.platform)
     here = f"inventory_hostname == '{changed.host}'"
     ansible.playbooks(
         "shop",
@@ -74,7 +82,30 @@ def _scaled(parts: Parts) -> Scaled:
         },
     )
     second = Service(parts.platform, changed.host, "order-processor-2")
-    return Scaled(changed, second, unchanged, runs, release)
+    return Scaled(changed, second, unchanged, runs, release, assets_before)
+
+
+def _age_the_storefront(platform: Platform) -> list[str]:
+    """Leave a web host as if older storefronts had been there; return all but this one's assets.
+
+    The newest is the first of them.
+    """
+    web = platform.group("frontend")[0]
+    for age, name in enumerate(OLD_ASSETS, start=1):
+        folder = f"{PAGES}/assets/{name}"
+        platform.run(web, f"mkdir {folder}; touch -d '20 years ago -{age} days' {folder}")
+    platform.run(web, f"truncate --size=0 {PAGES}/version.txt")
+    current = _current_assets(platform, web)
+    listed = platform.run(web, f"ls -t {PAGES}/assets").split()
+    return [name for name in listed if name != current]
+
+
+def _current_assets(platform: Platform, web: str) -> str:
+    found = re.search(
+        r"/assets/([0-9a-f]{16})/app\.js", platform.run(web, f"cat {PAGES}/index.html")
+    )
+    assert found
+    return found[1]
 
 
 def test_a_service_restarts_when_its_settings_change_and_not_otherwise(scaled: Scaled) -> None:
@@ -93,6 +124,15 @@ def test_a_new_release_is_switched_to_and_three_are_kept(scaled: Scaled) -> None
     kept = service.run(f"ls {RELEASES}").split()
     assert len(kept) == 3
     assert {OTHER_VERSION, scaled.release_before} <= set(kept)
+
+
+def test_scripts_are_kept_for_the_pages_of_one_version_before(
+    scaled: Scaled, platform: Platform
+) -> None:
+    """Whoever has such a page open can go on; what is older does not pile up."""
+    web = platform.group("frontend")[0]
+    kept = platform.run(web, f"ls {PAGES}/assets").split()
+    assert set(kept) == {_current_assets(platform, web), scaled.assets_before[0]}
 
 
 def test_a_second_consumer_on_one_host_shares_the_queue(scaled: Scaled, parts: Parts) -> None:

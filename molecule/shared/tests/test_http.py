@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.database import Database
-from tests.helpers.shop import Json, Shop, order_of
+from tests.helpers.shop import ADDRESS, MUMBAI, Json, Shop, order_of
 
 PROBLEM = "application/problem+json"
 
@@ -20,6 +20,11 @@ def changed(**fields: object) -> Json:
 def with_item(**fields: object) -> Json:
     """Return a good order whose only item has these fields changed."""
     return changed(items=[{"sku": "Linux", "quantity": 1} | fields])
+
+
+def sent_to(**fields: object) -> Json:
+    """Return a good order whose address has these fields changed."""
+    return changed(shipping={"city": MUMBAI, "address": ADDRESS | fields})
 
 
 def without(field: str) -> Json:
@@ -63,6 +68,14 @@ def without(field: str) -> Json:
         (changed(shipping={"city": 1}), "shipping.city"),
         (changed(shipping={"city": "Mumbai"}), "shipping.city"),
         (changed(shipping={}), "shipping"),
+        (changed(shipping={"city": MUMBAI, "address": {}}), "shipping.address.name"),
+        (changed(shipping={"method": "standard", "address": ADDRESS}), "shipping.address"),
+        (sent_to(name=" "), "shipping.address.name"),
+        (sent_to(name="a\nb"), "shipping.address.name"),
+        (sent_to(street="s" * 201), "shipping.address.street"),
+        (sent_to(street="12\x00"), "shipping.address.street"),
+        (sent_to(postalCode="<b>"), "shipping.address.postalCode"),
+        (sent_to(phone="call me"), "shipping.address.phone"),
         (changed(expectedTotalMinor="1999"), "expectedTotalMinor"),
     ],
     ids=str,

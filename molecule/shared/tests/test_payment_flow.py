@@ -21,9 +21,11 @@ from tests.helpers.mongodb import MongoDb
 from tests.helpers.redis import Redis
 from tests.helpers.services import Service, catalogues, shippings
 from tests.helpers.shop import (
+    ADDRESS,
     CHARGED,
     DECIDED_LATER,
     DECLINED,
+    MUMBAI,
     UNANSWERED,
     Json,
     Shop,
@@ -33,7 +35,6 @@ from tests.helpers.shop import (
 from tests.helpers.waiting import wait_until
 
 PROBLEM = "application/problem+json"
-MUMBAI = 1275339
 CARDS = (CHARGED, DECLINED, UNANSWERED, DECIDED_LATER)
 # so that nobody waits for what takes minutes in a shop
 SHORT = "GATEWAY_TIMEOUT_SECONDS=1 SIMULATED_WEBHOOK_SECONDS=1 ABANDON_AFTER_SECONDS=10"
@@ -171,6 +172,45 @@ def test_shipping_to_a_city_costs_what_shipping_says(guest: Shop, platform: Plat
     answer = guest.pay(order_of("Git", "Git") | {"shipping": {"city": MUMBAI}})
     assert answer.status_code == 201, answer.text
     assert answer.json()["totalMinor"] == 2 * 79900 + quote["priceMinor"]
+
+
+@pytest.mark.parametrize("card", [CHARGED, DECIDED_LATER])
+def test_where_it_goes_is_kept_with_the_order_and_shown_to_its_owner(
+    guest: Shop, shop: Shop, database: Database, card: str
+) -> None:
+    """What the warehouse is told is made of the order's row; earlier orders have none."""
+    where = ADDRESS | {"city": "Mumbai", "region": "Maharashtra", "country": "IN"}
+    body = order_of("Git", card=card) | {"shipping": {"city": MUMBAI, "address": ADDRESS}}
+    answer = guest.pay(body)
+    assert answer.status_code == 201, answer.text
+    order_id = answer.json()["orderId"]
+    guest.wait_until_processed(order_id)
+    assert guest.get(f"/orders/{order_id}").json()["shippingAddress"] == where
+    for table in ("payments.payments", "orders.orders"):
+        stored = f"SELECT HEX(address) FROM {table} WHERE order_id = '{order_id}'"  # noqa: S608
+        assert json.loads(bytes.fromhex(database.value(stored))) == where
+    assert shop.get(f"/orders/{order_id}").status_code == 404
+    without = guest.place("Git")["orderId"]
+    assert guest.get(f"/orders/{without}").json()["shippingAddress"] is None
+
+
+def test_an_address_is_in_no_journal(
+    guest: Shop, platform: Platform, payment: Service, processors: list[Service]
+) -> None:
+    """Neither that of an order that is processed nor that of one that is refused."""
+    street = f"{uuid.uuid4().hex} Road"
+    address = ADDRESS | {"street": street}
+    body = order_of("Git") | {"shipping": {"city": MUMBAI, "address": address}}
+    answer = guest.pay(body)
+    assert answer.status_code == 201, answer.text
+    guest.wait_until_processed(answer.json()["orderId"])
+    wrong = {"city": MUMBAI, "address": address | {"phone": "call me"}}
+    _problem(guest.post(body | {"shipping": wrong}), 422)
+    for host in {service.host for service in (payment, *processors)} | {
+        *platform.group("frontend")
+    }:
+        found = f"journalctl --quiet --boot --all --output=export | grep --count '{street}' || true"
+        assert platform.run(host, found).strip() == "0"
 
 
 def test_a_price_that_is_not_the_one_shown_is_not_charged(

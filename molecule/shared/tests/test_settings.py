@@ -35,8 +35,10 @@ def test_the_order_processor_names_the_wrong_setting_and_stays_down(
 
 def test_payment_names_the_wrong_setting_and_stays_down(payment: Service) -> None:
     """The same for the service with HTTP, and for what a setting leads to."""
-    with payment.changed("Environment=PRODUCTS_FILE=/nowhere.json"):
-        _assert_refused(payment, ["PRODUCTS_FILE: /nowhere.json: No such file or directory"])
+    with payment.changed("Environment=SHIPPING_METHODS_FILE=/nowhere.json"):
+        _assert_refused(
+            payment, ["SHIPPING_METHODS_FILE: /nowhere.json: No such file or directory"]
+        )
 
 
 def test_all_wrong_settings_are_named_at_once(processors: list[Service]) -> None:

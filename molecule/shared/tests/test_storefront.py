@@ -13,6 +13,7 @@ from tests.helpers.hosts import Platform
 from tests.helpers.journal import Journal
 from tests.helpers.services import catalogues, payments
 from tests.helpers.storefront import (
+    ADDRESS,
     ANSWERED_LATER,
     CHROMIUM,
     DECLINED,
@@ -94,6 +95,9 @@ def test_a_purchase_in_the_browser_ends_in_the_processors_journal(
     assert block.count("📦 NEW ORDER RECEIVED") == 1
     assert {"  - Linux x 1 = ₹1999", "  - Git x 1 = ₹799"} <= set(block)
     assert somebody.pieces == 0
+    parcel = page.get_by_role("region", name="Sent to")
+    for line in (*ADDRESS.values(), "Mumbai", "India"):
+        expect(parcel).to_contain_text(line)
     somebody.open("/orders")
     expect(page.get_by_role("link", name=order_id)).to_be_visible()
     assert somebody.complaints == []
@@ -213,18 +217,86 @@ def test_a_purchase_needs_no_mouse(somebody: Visitor) -> None:
     press("Enter")
     page.wait_for_url("**/checkout")
     somebody.settled()
+    tab_to("ship-name")
+    page.keyboard.type(ADDRESS["Name"])
+    tab_to("ship-street")
+    page.keyboard.type(ADDRESS["Street and number"])
     tab_to("city")
     page.keyboard.type("Mumba")
     expect(page.get_by_role("option", name="Mumbai").first).to_be_visible()
     press("ArrowDown")
     press("Enter")
     expect(somebody.pay_button).to_contain_text("₹")
+    tab_to("ship-postalCode")
+    page.keyboard.type(ADDRESS["Postal code"])
+    tab_to("ship-phone")
+    page.keyboard.type(ADDRESS["Phone"])
     tab_to("card-number")
     page.keyboard.type("4242424242424242")
     press("Enter")
     somebody.order()
     somebody.wait_until_processed()
     assert somebody.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("label", "typed"),
+    [
+        ("Name", " "),
+        ("Street and number", ""),
+        ("Postal code", ""),
+        ("Postal code", "-"),
+        ("Phone", "12345"),
+        ("Phone", "call me"),
+    ],
+)
+def test_what_is_missing_of_the_address_is_said_at_its_field(
+    somebody: Visitor, label: str, typed: str
+) -> None:
+    """Nothing is sent; once it is there, the order can be paid."""
+    page = somebody.page
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    somebody.put("Git")
+    somebody.fill_in()
+    wrong = page.get_by_label(label, exact=True)
+    wrong.fill(typed)
+    somebody.pay()
+    expect(page.get_by_role("alert")).to_contain_text(f"{label}: please")
+    expect(wrong).to_be_focused()
+    expect(wrong).to_have_attribute("aria-invalid", "true")
+    assert serious(somebody) == []
+    assert not [one for one in sent if one.startswith("POST") and one.endswith("/payments")]
+    wrong.fill(ADDRESS[label])
+    expect(wrong).not_to_have_attribute("aria-invalid", "true")
+    somebody.pay()
+    somebody.order()
+
+
+def test_an_address_is_only_text_is_nobody_elses_and_is_not_kept_in_the_browser(
+    somebody: Visitor, come: Come
+) -> None:
+    """Not even while its payment has no answer."""
+    page = somebody.page
+    somebody.put("Git")
+    somebody.fill_in()
+    page.get_by_label("Street and number").fill(SCRIPT)
+    page.route("**/api/payment/payments", lambda route: route.abort())
+    somebody.pay()
+    expect(page.get_by_text("you pay once only")).to_be_visible()
+    kept = page.evaluate("JSON.stringify({ ...localStorage, ...sessionStorage })")
+    assert "Git" in kept
+    assert not [text for text in (*ADDRESS.values(), "onerror") if text in kept]
+    page.unroute_all(behavior="ignoreErrors")
+    order_id = somebody.order()
+    expect(page.get_by_role("region", name="Sent to")).to_contain_text(SCRIPT)
+    assert page.locator("main img, main script").count() == 0
+    assert page.title() != "taken"
+    other = come()
+    other.put("Git")  # who has a session of their own
+    answer = other.page.request.get(f"{other.url}/api/payment/orders/{order_id}")
+    assert answer.status == 404
+    assert "onerror" not in answer.text()
 
 
 def test_a_double_click_on_pay_makes_one_order(somebody: Visitor) -> None:

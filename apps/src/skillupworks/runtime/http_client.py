@@ -59,10 +59,21 @@ class Reply:
 
 
 class HttpPool:
-    """Connections to one service, each used by one request at a time; thread-safe."""
+    """Connections to one service, each used by one request at a time; thread-safe.
 
-    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
+    Who finds that the service failed calls `pause`, and asks it nothing while it is `paused`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connections: int = CONNECTIONS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.url = url.rstrip("/")
+        self._clock = clock
+        self._resume_at = float("-inf")
         # who comes when all are in use makes one more, which is not kept
         self._http = urllib3.PoolManager(num_pools=1, maxsize=connections)
 
@@ -96,6 +107,24 @@ class HttpPool:
         )
         return Reply(response.status, read_up_to(response, ANSWER_BYTES))
 
+    def pause(self) -> None:
+        """Leave the service alone for PAUSE_SECONDS from now on."""
+        self._resume_at = self._clock() + PAUSE_SECONDS
+
+    @property
+    def paused(self) -> bool:
+        """Whether it failed a moment ago."""
+        return self._clock() < self._resume_at
+
+    def check(self, name: str, timeout: urllib3.Timeout) -> str | None:
+        """Return None when the service answers, paused or not, otherwise what is wrong."""
+        try:
+            reply = self.send("GET", "/health", timeout=timeout)
+        except (HTTPError, OSError) as error:
+            return f"{name} {self.url}: {error}"
+        ok = reply.status == HTTPStatus.OK
+        return None if ok else f"{name} {self.url}: answers {reply.status}"
+
     def close(self) -> None:
         """Close all connections."""
         self._http.clear()
@@ -109,17 +138,15 @@ class ServiceClient:
 
     def __init__(self, name: str, url: str, *, clock: Callable[[], float] = monotonic) -> None:
         self._name = name
-        self._pool = HttpPool(url)
+        self._pool = HttpPool(url, clock=clock)
         self._clock = clock
-        self._resume_at = float("-inf")
 
     def call(self, method: str, path: str, body: object = None) -> Reply:
         """Return the answer to a request that may be repeated, and is so once: below 500."""
-        now = self._clock()
-        if now < self._resume_at:
+        if self._pool.paused:
             raise ServiceAwayError(f"The {self._name} was away a moment ago")
         content = None if body is None else json.dumps(body).encode()
-        deadline = now + CALL_SECONDS
+        deadline = self._clock() + CALL_SECONDS
         try:
             try:
                 reply = self._send(method, path, content, deadline)
@@ -127,7 +154,7 @@ class ServiceClient:
                 # the server may have closed an idle connection at the same moment
                 reply = self._send(method, path, content, deadline)
         except (HTTPError, OSError) as error:
-            self._resume_at = self._clock() + PAUSE_SECONDS
+            self._pool.pause()
             raise self._away(str(error)) from error
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise self._away(f"it answers {reply.status}")
@@ -135,12 +162,8 @@ class ServiceClient:
 
     def check(self) -> str | None:
         """Return None when the service answers, otherwise what is wrong."""
-        try:
-            reply = self._send("GET", "/health", None, self._clock() + CALL_SECONDS)
-        except (HTTPError, OSError) as error:
-            return f"{self._name} {self._pool.url}: {error}"
-        ok = reply.status == HTTPStatus.OK
-        return None if ok else f"{self._name} {self._pool.url}: answers {reply.status}"
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=REPLY_SECONDS)
+        return self._pool.check(self._name, timeout)
 
     def close(self) -> None:
         """Close all connections."""

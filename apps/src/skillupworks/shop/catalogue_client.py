@@ -34,7 +34,6 @@ CONNECT_SECONDS = 0.5
 REPLY_SECONDS = 1.0
 # for all products of one cart; those that are not known by then have no price this time
 CART_SECONDS = 2.0
-PAUSE_SECONDS = 2.0
 CACHE_SIZE = 1_000
 # once more where the server closed an idle connection at the same moment
 RETRIES = urllib3.Retry(total=1, connect=0, redirect=0, status=0)
@@ -93,14 +92,12 @@ class HttpCatalogue:
         cache_seconds: float,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._url = url.rstrip("/")
         self._metrics = metrics
         self._cache_seconds = cache_seconds
         self._clock = clock
         self._lock = Lock()
         self._cache: OrderedDict[str, tuple[float, Product]] = OrderedDict()
-        self._resume_at = float("-inf")
-        self._http = HttpPool(url)
+        self._http = HttpPool(url, clock=clock)
         self._timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=REPLY_SECONDS)
 
     def look_up(self, skus: Iterable[str]) -> dict[str, LookUp]:
@@ -110,11 +107,7 @@ class HttpCatalogue:
 
     def check(self) -> str | None:
         """Return None when the catalogue answers, otherwise what is wrong."""
-        try:
-            status, _ = self._get("/health")
-        except (HTTPError, OSError) as error:
-            return f"catalogue {self._url}: {error}"
-        return None if status == HTTPStatus.OK else f"catalogue {self._url}: answers {status}"
+        return self._http.check("catalogue", self._timeout)
 
     def close(self) -> None:
         """Close all connections."""
@@ -134,17 +127,18 @@ class HttpCatalogue:
 
     def _ask(self, sku: str, deadline: float) -> LookUp:
         now = self._clock()
-        if now >= deadline or now < self._resume_at:
+        if now >= deadline or self._http.paused:
             return self._count("away", Absent.AWAY)
         try:
-            status, body = self._get(f"/products/{quote(sku, safe='')}")
+            path = f"/products/{quote(sku, safe='')}"
+            reply = self._http.send("GET", path, timeout=self._timeout, retries=RETRIES)
         except (HTTPError, OSError) as error:
             return self._away(str(error), leave_alone=True)
-        if status == HTTPStatus.NOT_FOUND:
+        if reply.status == HTTPStatus.NOT_FOUND:
             return self._count("unknown", Absent.UNKNOWN)
-        if status != HTTPStatus.OK:
-            return self._away(f"it answers {status}", leave_alone=True)
-        product = _read(sku, body)
+        if reply.status != HTTPStatus.OK:
+            return self._away(f"it answers {reply.status}", leave_alone=True)
+        product = _read(sku, reply.body)
         if isinstance(product, str):
             return self._away(f"product {sku!r}: {product}")
         with self._lock:
@@ -155,17 +149,13 @@ class HttpCatalogue:
 
     def _away(self, reason: str, *, leave_alone: bool = False) -> LookUp:
         if leave_alone:
-            self._resume_at = self._clock() + PAUSE_SECONDS
-        log.warning(f"The catalogue {self._url} gives no price: {reason}", outcome="away")
+            self._http.pause()
+        log.warning(f"The catalogue {self._http.url} gives no price: {reason}", outcome="away")
         return self._count("away", Absent.AWAY)
 
     def _count(self, outcome: str, result: LookUp) -> LookUp:
         self._metrics.products.labels(outcome).inc()
         return result
-
-    def _get(self, path: str) -> tuple[int, bytes]:
-        reply = self._http.send("GET", path, timeout=self._timeout, retries=RETRIES)
-        return reply.status, reply.body
 
 
 def _read(sku: str, body: bytes) -> Product | str:

@@ -152,17 +152,19 @@ class Checkout:
         """Reserve, price and write what is about to be charged."""
         order_id = attempt.payment.order_id
         try:
-            lines, total = self._taker.take(order_id, attempt.items, request)
+            taken = self._taker.take(order_id, attempt.items, request)
         except ProblemError as problem:
             if problem.code in {"out_of_stock", "price_changed"}:
                 self._metrics.count(problem.code)
             self._store.discard(attempt)
             raise
-        payment = replace(attempt.payment, lines=lines, total=total)
-        taken = replace(attempt, payment=payment, charging=True)
-        if not self._store.charging(taken):
+        payment = replace(
+            attempt.payment, lines=taken.lines, total=taken.total, address=taken.address
+        )
+        charging = replace(attempt, payment=payment, charging=True)
+        if not self._store.charging(charging):
             raise come_back("The payment was taken up by another request")
-        return taken
+        return charging
 
     def _charge(self, attempt: Attempt, request: PaymentRequest) -> Outcome:
         payment = attempt.payment
@@ -177,6 +179,9 @@ class Checkout:
 def _digest(owner: str, request: PaymentRequest) -> str:
     """Return what tells a request from another; of the card only the last digits count."""
     content = request.model_dump(include={"session_id", "shipping", "expected_total_minor"})
+    if content["shipping"] and content["shipping"]["address"] is None:
+        # as it was before there were addresses: a request may be repeated after an update
+        del content["shipping"]["address"]
     items = [(item.sku, item.quantity) for item in request.items]
     text = json.dumps([owner, content, items, request.card.number[-4:]])
     return hashlib.sha256(text.encode()).hexdigest()

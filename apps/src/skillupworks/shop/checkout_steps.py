@@ -3,27 +3,38 @@
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from skillupworks.runtime.http_client import ServiceAwayError
 from skillupworks.runtime.problems import ProblemError
+from skillupworks.shop.address import Address
 from skillupworks.shop.money import format_total
 from skillupworks.shop.order import Line
 from skillupworks.shop.payment_model import MAX_QUANTITY, PaymentRequest
-from skillupworks.shop.products import Item
-from skillupworks.shop.shipping_client import Quotes
+from skillupworks.shop.shipping_client import Quoted, Quotes
+from skillupworks.shop.shipping_methods import ShippingMethod
 from skillupworks.shop.stock_client import Reserved, Stock, StockRefusedError
 
-__all__ = ["OrderTaker", "refused"]
+__all__ = ["OrderTaker", "Taken", "refused"]
 
 # the line of what is shipped by a quote, named as the first flat rate always was
 SHIPPING_LINE = "Shipping Cost"
 
 
+@dataclass(frozen=True)
+class Taken:
+    """An order whose stock is reserved: its lines, their total in paise, and where it goes."""
+
+    lines: tuple[Line, ...]
+    total: int
+    address: Address | None
+
+
 class OrderTaker:
     """Reserves and prices an order; thread-safe. `methods` are flat rates by their code."""
 
-    def __init__(self, stock: Stock, quotes: Quotes, methods: Mapping[str, Item]) -> None:
+    def __init__(self, stock: Stock, quotes: Quotes, methods: Mapping[str, ShippingMethod]) -> None:
         self._stock = stock
         self._quotes = quotes
         self._methods = methods
@@ -42,10 +53,8 @@ class OrderTaker:
         if method is not None and method not in self._methods:
             raise refused("shipping.method", f"there is no method {method!r}")
 
-    def take(
-        self, order_id: str, items: Mapping[str, int], request: PaymentRequest
-    ) -> tuple[tuple[Line, ...], int]:
-        """Reserve what is ordered; return its lines and their total in paise. May be repeated.
+    def take(self, order_id: str, items: Mapping[str, int], request: PaymentRequest) -> Taken:
+        """Reserve what is ordered and say what it costs. May be repeated.
 
         Raises ProblemError: 409 `out_of_stock`, 409 `price_changed`, 422 for a product or city
         that is not known; nothing stays reserved then. StockRefusedError when it was given back
@@ -57,7 +66,8 @@ class OrderTaker:
             raise _renumbered(problem, request) from problem
         lines = [Line(each.sku, each.name, each.price, each.quantity) for each in reserved]
         try:
-            if shipping := self._shipping(request, reserved):
+            quoted = self._quoted(request, reserved)
+            if shipping := self._shipping(request, quoted):
                 lines.append(shipping)
             total = sum(line.total for line in lines)
             _compare(request.expected_total_minor, total)
@@ -66,17 +76,37 @@ class OrderTaker:
             with suppress(ServiceAwayError, StockRefusedError):
                 self._stock.release(order_id)
             raise
-        return tuple(lines), total
+        return Taken(tuple(lines), total, _address(request, quoted))
 
-    def _shipping(self, request: PaymentRequest, reserved: list[Reserved]) -> Line | None:
+    def _quoted(self, request: PaymentRequest, reserved: list[Reserved]) -> Quoted | None:
+        if request.shipping is None or request.shipping.city is None:
+            return None
+        grams = sum(each.grams * each.quantity for each in reserved)
+        return self._quotes.quote(request.shipping.city, grams)
+
+    def _shipping(self, request: PaymentRequest, quoted: Quoted | None) -> Line | None:
         if request.shipping is None:
             return None
-        if request.shipping.city is not None:
-            grams = sum(each.grams * each.quantity for each in reserved)
-            price = self._quotes.price(request.shipping.city, grams)
-            return Line(SHIPPING_LINE, SHIPPING_LINE, price, 1)
+        if quoted is not None:
+            return Line(SHIPPING_LINE, SHIPPING_LINE, quoted.price, 1)
         flat = self._methods[request.shipping.method or ""]
         return Line(flat.name, flat.name, flat.price, 1)
+
+
+def _address(request: PaymentRequest, quoted: Quoted | None) -> Address | None:
+    """Return the customer's address in the city that was quoted."""
+    given = request.shipping.address if request.shipping else None
+    if given is None or quoted is None:
+        return None
+    return Address(
+        name=given.name,
+        street=given.street,
+        postal_code=given.postal_code,
+        city=quoted.city,
+        region=quoted.region,
+        country=quoted.country,
+        phone=given.phone,
+    )
 
 
 def _compare(expected: int | None, total: int) -> None:

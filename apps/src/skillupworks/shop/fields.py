@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["Code", "Name", "Text"]
+__all__ = ["Code", "Name", "OptionalText", "Text", "on_one_line"]
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def _on_one_line(value: str) -> str:
+def on_one_line(value: str) -> str:
     """Refuse control characters: they could forge lines in the journal."""
     # the first is five times as fast, and knows more characters that are not printable
     if not value.isprintable() and CONTROL.search(value):
@@ -18,6 +18,7 @@ def _on_one_line(value: str) -> str:
     return value
 
 
-Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_on_one_line)]
-Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_on_one_line)]
-Code = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_on_one_line)]
+Text = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(on_one_line)]
+OptionalText = Annotated[str, Field(max_length=200), AfterValidator(on_one_line)]
+Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(on_one_line)]
+Code = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(on_one_line)]

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from skillupworks.shop.address import Address
+
 __all__ = ["Line", "Order"]
 
 
@@ -22,7 +24,10 @@ class Line(NamedTuple):
 
 
 class Order(NamedTuple):
-    """A paid order; `total` is the sum of its lines in paise, `timestamp` is in UTC."""
+    """A paid order; `total` is the sum of its lines in paise, `timestamp` is in UTC.
+
+    `address` is where it is sent to, if anywhere.
+    """
 
     order_id: str
     session_id: str
@@ -31,3 +36,4 @@ class Order(NamedTuple):
     total: int
     timestamp: datetime
     payment_id: str
+    address: Address | None = None

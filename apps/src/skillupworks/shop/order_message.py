@@ -1,13 +1,13 @@
 """The order's message: the format that payment publishes and the order processor expects.
 
-Fields that a later version adds are ignored. Everything known is checked, and the total must be
-the sum of the lines.
+Fields that a later version adds are ignored, and `shippingAddress`, which an earlier one did not
+have, may be missing. Everything known is checked, and the total must be the sum of the lines.
 """
 
 import json
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import ConfigDict, Field, PlainValidator, with_config
 from pydantic.alias_generators import to_camel
@@ -16,6 +16,7 @@ from typing_extensions import TypedDict  # pydantic takes typing's from Python 3
 from skillupworks.errors import PermanentError
 from skillupworks.messaging.message import Delivery
 from skillupworks.messaging.models import json_model
+from skillupworks.shop.address import Address, AddressMessage, write_address
 from skillupworks.shop.fields import Code, Name, Text
 from skillupworks.shop.money import from_rupees, to_rupees
 from skillupworks.shop.order import Line, Order
@@ -60,6 +61,7 @@ class _OrderMessage(TypedDict):
     total: Rupees
     timestamp: Time
     payment_id: Identifier
+    shipping_address: NotRequired[AddressMessage | None]
 
 
 _read = json_model(_OrderMessage)
@@ -75,6 +77,7 @@ def parse_order(delivery: Delivery) -> Order:
             f"total: is {to_rupees(message['total'])}, but the items add up to {to_rupees(total)}",
             reason="invalid",
         )
+    address = message.get("shipping_address")
     return Order(
         order_id=message["order_id"],
         session_id=message["session_id"],
@@ -83,12 +86,13 @@ def parse_order(delivery: Delivery) -> Order:
         total=total,
         timestamp=message["timestamp"],
         payment_id=message["payment_id"],
+        address=None if address is None else Address(**address),
     )
 
 
 def write_order(order: Order) -> bytes:
     """Return the body of an order's message."""
-    body = {
+    body: dict[str, object] = {
         "orderId": order.order_id,
         "sessionId": order.session_id,
         "userId": order.user_id,
@@ -105,4 +109,6 @@ def write_order(order: Order) -> bytes:
         "timestamp": order.timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "paymentId": order.payment_id,
     }
+    if order.address is not None:
+        body["shippingAddress"] = write_address(order.address)
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

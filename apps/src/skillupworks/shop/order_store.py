@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any, Protocol
 
 from skillupworks.runtime.database import Cursor
+from skillupworks.shop.address import read_address, stored_address
 from skillupworks.shop.money import CURRENCY
 from skillupworks.shop.order import Line, Order
 from skillupworks.shop.order_message import write_order
@@ -16,16 +17,16 @@ SCRIPTS = "skillupworks.shop:migrations/orders"
 
 INSERT_ORDER = (
     "INSERT INTO orders (order_id, payment_id, session_id, user_id, currency, total_minor, state,"
-    " placed_at, processed_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, 'processed', %s, UTC_TIMESTAMP(6))"
+    " placed_at, address, processed_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, 'processed', %s, %s, UTC_TIMESTAMP(6))"
 )
 INSERT_LINE = (
     "INSERT INTO order_items (order_id, line, sku, name, price_minor, quantity)"
     " VALUES (%s, %s, %s, %s, %s, %s)"
 )
 SELECT_ORDERS = (
-    "SELECT order_id, session_id, user_id, total_minor, placed_at, payment_id FROM orders"
-    " WHERE order_id IN %s"
+    "SELECT order_id, session_id, user_id, total_minor, placed_at, payment_id, address"
+    " FROM orders WHERE order_id IN %s"
 )
 SELECT_LINES = (
     "SELECT order_id, sku, name, price_minor, quantity FROM order_items"
@@ -69,6 +70,7 @@ def add_order(unit: OrderUnit, order: Order) -> None:
             CURRENCY,
             order.total,
             order.timestamp.replace(tzinfo=None),
+            stored_address(order.address),
         ),
     )
     unit.insert(
@@ -93,6 +95,7 @@ def order_messages(cursor: Cursor, order_ids: Sequence[str]) -> dict[str, str]:
     for order_id, *line in cursor.fetchall():
         lines[order_id].append(Line(*line))
     cursor.execute(SELECT_ORDERS, (order_ids,))
+    orders = cursor.fetchall()
     return {
         order_id: write_order(
             Order(
@@ -103,7 +106,8 @@ def order_messages(cursor: Cursor, order_ids: Sequence[str]) -> dict[str, str]:
                 total=total,
                 timestamp=placed_at.replace(tzinfo=UTC),
                 payment_id=payment_id,
+                address=read_address(address),
             )
         ).decode()
-        for order_id, session_id, user_id, total, placed_at, payment_id in cursor.fetchall()
+        for order_id, session_id, user_id, total, placed_at, payment_id, address in orders
     }

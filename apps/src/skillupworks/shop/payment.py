@@ -40,12 +40,12 @@ from skillupworks.shop.order_list import SqlOrderStore
 from skillupworks.shop.payment_api import Parts, create_app
 from skillupworks.shop.payment_metrics import PaymentMetrics
 from skillupworks.shop.payment_store import SCRIPTS, SqlPaymentStore
-from skillupworks.shop.products import Item, load_shipping
 from skillupworks.shop.reconciler import Reconciler, ReconcilerMetrics
 from skillupworks.shop.sessions import RedisSessions
 from skillupworks.shop.settlement import Settlement
 from skillupworks.shop.settler import Settler
 from skillupworks.shop.shipping_client import HttpQuotes
+from skillupworks.shop.shipping_methods import ShippingMethod, load_methods
 from skillupworks.shop.simulated_gateway import SimulatedGateway
 from skillupworks.shop.stock_client import HttpStock
 from skillupworks.shop.stock_settler import StockSettler
@@ -82,8 +82,7 @@ class PaymentSettings(BrokerSettings, RedisSettings, PaymentsDatabaseSettings):
     http_port: int = Field(default=8084, ge=1, le=MAX_PORT)
     catalogue_url: str = Field(pattern=URL)
     shipping_url: str = Field(pattern=URL)
-    # of which only the flat rates of shipping are used
-    products_file: Path = Path("/etc/skillupworks/products.json")
+    shipping_methods_file: Path = Path("/etc/skillupworks/shipping_methods.json")
     gateway: Literal["simulated"] = "simulated"
     gateway_timeout_seconds: float = Field(default=5, gt=0, le=60)
     gateway_webhook_secret: SecretStr = Field(min_length=16)
@@ -106,7 +105,7 @@ def main() -> None:
                 description="Takes payments for orders over HTTP.",
                 settings=PaymentSettings,
                 database=PaymentsDatabaseSettings,
-                check=lambda settings: (load_shipping(settings.products_file), None)[1],
+                check=lambda settings: (load_methods(settings.shipping_methods_file), None)[1],
                 migrate=lambda settings: migrate(settings, "payments", SCRIPTS),
                 serve=serve,
             )
@@ -119,7 +118,7 @@ def serve(settings: PaymentSettings) -> None:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
-    methods = load_shipping(settings.products_file)
+    methods = load_methods(settings.shipping_methods_file)
     with ExitStack() as resources:
         payment = _build(settings, methods, registry, resources)
         listener = listen(settings.http_listen, settings.http_port)
@@ -148,7 +147,7 @@ class _Payment:
 
 def _build(
     settings: PaymentSettings,
-    methods: Mapping[str, Item],
+    methods: Mapping[str, ShippingMethod],
     registry: CollectorRegistry,
     resources: ExitStack,
 ) -> _Payment:

@@ -20,6 +20,7 @@ def order_message(payment: Payment, traceparent: str | None = None) -> Outgoing:
         total=payment.total,
         timestamp=payment.created_at,
         payment_id=payment.payment_id,
+        address=payment.address,
     )
     return Outgoing(
         exchange=EXCHANGE,

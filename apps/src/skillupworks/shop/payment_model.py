@@ -1,18 +1,28 @@
 """What payment takes and answers over HTTP, and what it holds inside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
+from skillupworks.shop.address import Address, PersonName, Phone, PostalCode, Street
 from skillupworks.shop.fields import Code, Name
 from skillupworks.shop.money import MAX_MINOR, to_rupees
 from skillupworks.shop.order import Line
 
 __all__ = [
+    "AddressRequest",
     "CardRequest",
     "ItemRequest",
     "OrderAnswer",
@@ -74,11 +84,35 @@ class ItemRequest(_Request):
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY, examples=[1])]
 
 
+class AddressRequest(_HttpModel):
+    """Who gets a parcel, and where in the city; it is kept with the order and never logged."""
+
+    name: Annotated[PersonName, Field(repr=False, examples=["Asha Rao"])]
+    street: Annotated[Street, Field(repr=False, examples=["12 Hill Road, Bandra West"])]
+    postal_code: Annotated[
+        PostalCode,
+        Field(repr=False, examples=["400050"], description="Left out where there is none"),
+    ] = ""
+    phone: Annotated[Phone, Field(repr=False, examples=["+91 98200 12345"])]
+
+
 class ShippingRequest(_HttpModel):
     """Where or how the order is shipped: by a city's quote, or at a method's flat rate."""
 
     city: Annotated[int | None, Field(ge=1, le=MAX_CITY, examples=[1277333])] = None
     method: Annotated[Code | None, Field(examples=["standard"])] = None
+    address: Annotated[
+        AddressRequest | None, Field(description="Where in `city`; nothing is sent without it")
+    ] = None
+
+    @field_validator("address")
+    @classmethod
+    def _is_in_a_city(
+        cls, value: AddressRequest | None, info: ValidationInfo
+    ) -> AddressRequest | None:
+        if value is not None and info.data.get("city", 0) is None:
+            raise ValueError("needs `city`")
+        return value
 
     @model_validator(mode="after")
     def _has_one(self) -> Self:
@@ -146,6 +180,7 @@ class Payment:
     state: OrderState
     created_at: datetime
     reason: str | None = None
+    address: Address | None = field(default=None, repr=False)
 
 
 class LineAnswer(_HttpModel):
@@ -196,12 +231,25 @@ class PaymentAnswer(_HttpModel):
         )
 
 
+class AddressAnswer(_HttpModel):
+    """Where an order is sent to; `region` and `postalCode` are empty where there is none."""
+
+    name: str
+    street: str
+    postal_code: str
+    city: str
+    region: str
+    country: Annotated[str, Field(examples=["IN"])]
+    phone: str
+
+
 class OrderAnswer(PaymentAnswer):
     """An order: its payment's facts, and how far its processing is."""
 
     session_id: str
     user_id: str
     processed_at: datetime | None
+    shipping_address: AddressAnswer | None
 
     @classmethod
     def of_order(
@@ -214,6 +262,9 @@ class OrderAnswer(PaymentAnswer):
             session_id=payment.session_id,
             user_id=payment.user_id,
             processed_at=processed_at,
+            shipping_address=AddressAnswer(**payment.address._asdict())
+            if payment.address
+            else None,
         )
 
 

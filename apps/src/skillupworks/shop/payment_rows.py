@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any
 
 from skillupworks.runtime.database import Cursor
+from skillupworks.shop.address import read_address
 from skillupworks.shop.order import Line
 from skillupworks.shop.payment_attempt import Attempt
 from skillupworks.shop.payment_model import OrderState, Payment
@@ -15,7 +16,7 @@ __all__ = ["find_attempt", "find_attempts"]
 
 SELECT_PAYMENTS = (
     "SELECT payment_id, order_id, session_id, user_id, currency, total_minor, state, created_at,"
-    " reason, request_hash, request, lease, charging,"
+    " reason, address, request_hash, request, lease, charging,"
     " state = 'accepted' AND leased_until > UTC_TIMESTAMP(6) FROM payments WHERE "
 )
 SELECT_LINES = (
@@ -44,7 +45,7 @@ def find_attempts(cursor: Cursor, condition: str, *values: str | Sequence[str]) 
 
 def _attempt(row: tuple[Any, ...], lines: tuple[Line, ...]) -> Attempt:
     payment_id, order_id, session_id, user_id, currency, total, state, created_at = row[:8]
-    reason, digest, request, lease, charging, leased = row[8:]
+    reason, address, digest, request, lease, charging, leased = row[8:]
     # what an earlier release wrote has no request: it is paid, and its stock was never asked for
     asked = json.loads(request or '{"items": {}, "last4": ""}')
     payment = Payment(
@@ -58,6 +59,7 @@ def _attempt(row: tuple[Any, ...], lines: tuple[Line, ...]) -> Attempt:
         state=OrderState(state),
         created_at=created_at.replace(tzinfo=UTC),
         reason=reason,
+        address=read_address(address),
     )
     return Attempt(
         payment=payment,

@@ -12,6 +12,7 @@ from skillupworks.messaging.message import Outgoing
 from skillupworks.reliability.outbox import Outbox
 from skillupworks.runtime.database import Database, IntegrityError, is_duplicate_key
 from skillupworks.runtime.statements import insert_rows, rows_by_key
+from skillupworks.shop.address import stored_address
 from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_attempt import Attempt
 from skillupworks.shop.payment_model import Payment
@@ -50,7 +51,7 @@ DISCARD = (
     " WHERE payment_id = %s AND lease = %s AND state = 'accepted' AND charging = 0"
 )
 CHARGING = (
-    f"UPDATE payments SET charging = 1, total_minor = %s,"  # noqa: S608
+    f"UPDATE payments SET charging = 1, total_minor = %s, address = %s,"  # noqa: S608
     f" leased_until = {NOW} + INTERVAL {LEASE_SECONDS} SECOND,"
     f" settle_at = {NOW} + INTERVAL {LEASE_SECONDS} SECOND"
     " WHERE payment_id = %s AND lease = %s AND state = 'accepted' AND charging = 0"
@@ -169,8 +170,10 @@ class SqlPaymentStore:
             (payment.payment_id, number, line.sku, line.name, line.price, line.quantity)
             for number, line in enumerate(payment.lines, start=1)
         ]
+        address = stored_address(payment.address)
         with self._database.transaction() as cursor:
-            if not cursor.execute(CHARGING, (payment.total, payment.payment_id, attempt.lease)):
+            values = (payment.total, address, payment.payment_id, attempt.lease)
+            if not cursor.execute(CHARGING, values):
                 return False
             insert_rows(cursor, INSERT_LINES, lines)
         return True
@@ -226,7 +229,7 @@ class SqlPaymentStore:
         """See PaymentStore."""
         try:
             with self._database.transaction() as cursor:
-                cursor.execute("SELECT settle_at FROM payments LIMIT 1")
+                cursor.execute("SELECT address FROM payments LIMIT 1")
         except StoreUnavailableError as error:
             return str(error)
         return None

@@ -95,7 +95,7 @@ def _add_accounts(app: FastAPI, accounts: Accounts, visitors: Visitors) -> None:
     ) -> None:
         """Delete the account and end all of its sessions; 403 with a wrong password.
 
-        A guest has no account.
+        Its orders stay, with the addresses that they were sent to. A guest has no account.
         """
         if used.guest:
             raise ProblemError(HTTPStatus.NOT_FOUND, "A guest has no account")

@@ -5,7 +5,8 @@ import { load, ship, takeOut } from "../cart.js";
 import { announce, empty, h, price, problem, sum } from "../dom.js";
 import { begin, end, pending, send } from "../pending_payment.js";
 import { go } from "../router.js";
-import { customerOrGuest, forget } from "../session.js";
+import { customer, customerOrGuest, forget } from "../session.js";
+import { addressFields } from "./address.js";
 import { cardFields, looksRight } from "./card.js";
 import { cityFields, named } from "./city.js";
 import { unfinished } from "./unfinished.js";
@@ -55,28 +56,40 @@ async function form(state, signal) {
   }
   const before = state.shipping && (await ask("shipping", `/quotes?city=${Number(state.shipping.city)}&weight=1`, { signal }).catch(() => null));
   const places = await cityFields({ chosen: before?.city ?? null, signal, change: chosen });
-  const fields = h("fieldset", { class: "plainset" },
-    step(1, "Where to", places, cost), step(2, "Your card", card.element));
+  const known = await customer().catch(() => null);
+  const address = addressFields({ places, country: () => places.querySelector("#country").value, name: known?.name ?? "" });
+  const fields = h("fieldset", { class: "plainset", oninput: ({ target }) => target.hasAttribute("aria-invalid") && clear() },
+    step(1, "Where to", address.element, cost), step(2, "Your card", card.element));
   draw();
   if (before) chosen(before.city);
 
+  function clear() {
+    said.replaceChildren();
+    for (const element of fields.querySelectorAll("[aria-invalid]")) element.removeAttribute("aria-invalid");
+    fields.querySelector("[role=alert]:not(.quote *)")?.remove();
+  }
+  /** Say it at its field, where a small window shows it, or else below the button. */
   function wrong(message, element) {
-    said.replaceChildren(h("p", { class: "error", role: "alert" }, message));
+    clear();
+    (element?.closest(".field") ?? said).append(h("p", { class: "error", role: "alert" }, message));
+    element?.setAttribute("aria-invalid", "true");
     element?.focus();
   }
   async function pay(event) {
     event.preventDefault();
     if (paying) return;
+    const amiss = address.wrong();
+    if (amiss) return wrong(amiss.message, amiss.input);
     if (!quote) return wrong("Please choose a city to ship to.", places.querySelector("#city"));
     if (!looksRight(card.number.value)) return wrong("This is no card number. Please look at its digits again.", card.number);
     paying = true;
-    said.replaceChildren();
+    clear();
     try {
       const who = await customerOrGuest();
       const other = pending();
       if (other) return go("/checkout");
       await ship(quote.city.id).catch(() => {});
-      const payment = begin(who.id, { items: state.items.map(({ sku, quantity }) => ({ sku, quantity })), shipping: { city: quote.city.id },
+      const payment = begin(who.id, { items: state.items.map(({ sku, quantity }) => ({ sku, quantity })), shipping: { city: quote.city.id, address: address.read() },
         ...(total() !== null && { expectedTotalMinor: total() }), card: card.read() });
       fields.disabled = true;
       await attempt(payment);
@@ -131,6 +144,8 @@ async function form(state, signal) {
       if (quote) await chosen(quote.city);
     }
     unlock();
+    const at = address.named(error.fields[0] ?? "");
+    if (at) return wrong(error.message.replace(error.fields[0], at.label), at.input);
     wrong(words(error, state.items), error.code === "card_declined" || error.fields.includes("card.number") ? card.number : null);
     if (error.code === "out_of_stock") said.append(h("p", {}, h("a", { href: "/cart" }, "Change the cart")));
   }

@@ -4,6 +4,7 @@ import { ask } from "../api.js";
 import { add } from "../cart.js";
 import { announce, h, price, sum, toast, when } from "../dom.js";
 import { go } from "../router.js";
+import { addressLines } from "./address.js";
 
 const POLL_MS = 1500;
 const SLOWEST_MS = 15_000;
@@ -49,6 +50,7 @@ function page(found) {
     items.length > 0 && h("section", { class: "card box", "aria-label": "What was ordered" },
       ...items.map((line) => sum(line.quantity > 1 ? `${line.name} × ${line.quantity}` : line.name, price(Math.round(line.price * line.quantity * 100)))),
       sum(rejected || found.state === "accepted" ? "Total" : "Charged", price(found.totalMinor), "total")),
+    found.shippingAddress && !rejected && h("section", { class: "card box after", "aria-labelledby": "to" }, h("h2", { id: "to" }, "Sent to"), addressLines(found.shippingAddress)),
     h("p", { class: "row" }, h("a", { class: "btn", href: "/" }, "Continue shopping"), h("a", { href: "/orders" }, "All your orders"))].filter(Boolean);
 }
 

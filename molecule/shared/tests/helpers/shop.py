@@ -24,6 +24,14 @@ DECIDED_LATER = "4000 0000 0000 3220"
 
 Json = dict[str, Any]
 
+MUMBAI = 1275339
+ADDRESS: Json = {
+    "name": "Asha Rao",
+    "street": "12 Hill Road, “Sea View”",
+    "postalCode": "400050",
+    "phone": "+91 98200 12345",
+}
+
 
 def order_of(*skus: str, shipping: bool = False, card: str = CHARGED) -> Json:
     """Return the body of an order: one item per product, its quantity is how often it is named."""

@@ -21,6 +21,14 @@ DECLINED = "4000000000000002"
 TIMES_OUT = "4000000000000119"
 ANSWERED_LATER = "4000000000003220"
 
+# what is typed at the checkout, by the label of its field
+ADDRESS = {
+    "Name": "Asha Rao",
+    "Street and number": "12 Hill Road",
+    "Postal code": "400050",
+    "Phone": "+91 98200 12345",
+}
+
 PROCESSED_WITHIN_MS = 30_000
 
 
@@ -56,8 +64,10 @@ class Visitor:
         return int(badge.inner_text()) if badge.count() and badge.is_visible() else 0
 
     def fill_in(self, card: str = PAID, city: str = "Mumbai") -> None:
-        """Open the checkout, choose a city and type a card's number."""
+        """Open the checkout, type an address, choose a city and type a card's number."""
         self.open("/checkout")
+        for label, text in ADDRESS.items():
+            self.page.get_by_label(label, exact=True).fill(text)
         box = self.page.get_by_role("combobox", name="City")
         box.fill("")
         box.press_sequentially(city[:4])
