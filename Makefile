@@ -105,7 +105,10 @@ shop-load: $(READY) ## load the shop of the lab up to its knee, or for long: mak
 flows: $(READY) ## write docs/flows.md from the table of allowed flows
 	@$(BIN)/python playbooks/ops/flows.py > docs/flows.md
 
+el9-mutations: $(READY) ## break what the roles say of RHEL 9, one place at a time: each must be caught, here by the unit tests: make el9-mutations ARGS='--role mysql'
+	@$(BIN)/python -m rhel9.mutations $(ARGS)
+
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench shop-load flows lock
+.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench shop-load flows el9-mutations lock

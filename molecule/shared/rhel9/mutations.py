@@ -1,0 +1,158 @@
+"""Break what the roles say of RHEL 9, one place at a time, and see whether a command fails.
+
+Usage: python -m rhel9.mutations [--role ROLE]... [COMMAND...]
+
+COMMAND is run for the files as they are, when it must succeed, and for each mutation of a
+vars/RedHat.yml, when it must fail; `{role}` in it is the role's name. By default it is the unit
+tests beside this. Prints a table. The files are restored whatever happens, as far as a process can
+promise that. Exit status: 0 when every mutation was caught, 1 when one was missed, 2 when the
+command fails by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rhel9.paths import PROJECT, ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+TESTS = "molecule/shared/rhel9/tests"
+# Not the test of this list itself, which misses what was replaced.
+UNIT_TESTS = [
+    *(sys.executable, "-m", "pytest", "-q", "-x", TESTS),
+    f"--ignore={TESTS}/test_rhel9_mutations.py",
+]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One mistake in one role's vars/RedHat.yml: what stands there, once, and what instead."""
+
+    role: str
+    what: str
+    old: str
+    new: str
+
+    @property
+    def path(self) -> Path:
+        """Return the file."""
+        return ROLES / self.role / "vars" / "RedHat.yml"
+
+    def apply(self, text: str) -> str:
+        """Return the text with the mistake. Raises ValueError where it cannot be made."""
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.path}: {text.count(self.old)} times {self.old!r}")
+        return text.replace(self.old, self.new)
+
+
+MUTATIONS = [
+    Mutation("app_release", "package", "[python3.12]", "[python3.13]"),
+    Mutation(
+        "app_release", "path of a program", "/usr/bin/python3.12", "/usr/local/bin/python3.12"
+    ),
+    Mutation("base", "package", "- python3-firewall\n", "- firewalld-python\n"),
+    Mutation("base", "unit", "chronyd", "chrony"),
+    Mutation("base", "path of a shell", "/sbin/nologin", "/bin/nologin"),
+    Mutation("frontend", "module stream", "@nginx:", "@nginx:mainline-"),
+    Mutation("frontend", "user", "frontend__user: nginx", "frontend__user: www-data"),
+    Mutation("mongodb", "package", "mongodb-org-server", "mongodb-server"),
+    Mutation("mongodb", "package", "shared-openssl3", "shared-openssl11"),
+    Mutation("mongodb", "path of a repository", "/yum/redhat/9/", "/yum/redhat/$releasever/"),
+    Mutation("mongodb", "key", ".0.asc", ".pub"),
+    Mutation("mysql", "module stream without its profile", "/server", ""),
+    Mutation("mysql", "package", "python3-PyMySQL", "python3-pymysql"),
+    Mutation("mysql", "unit", "mysql__service: mysqld", "mysql__service: mysql"),
+    Mutation("mysql", "path of the settings", "/etc/my.cnf.d/", "/etc/mysql/conf.d/"),
+    Mutation("mysql", "path of the socket", "/var/lib/mysql/mysql.sock", "/run/mysqld/mysqld.sock"),
+    Mutation("mysql", "path of the server", "/usr/libexec/mysqld", "/usr/sbin/mysqld"),
+    Mutation("operator_tools", "path", "/usr/bin", "/usr/local/bin"),
+    Mutation("rabbitmq", "package without its version", "erlang-{{", "erlang{{"),
+    Mutation("rabbitmq", "package", "rabbitmq-server-{{", "rabbitmq-broker-{{"),
+    Mutation("rabbitmq", "path of a repository", "erlang/el/9/noarch", "erlang/el/8/noarch"),
+    Mutation("rabbitmq", "address of the keys", "download/3.0", "download/2.0"),
+    Mutation("redis", "package", "[valkey]", "[valkey-server]"),
+    Mutation("redis", "unit", "redis__service: valkey", "redis__service: valkey-server"),
+    Mutation(
+        "redis", "unit of the other product", "redis__service: valkey", "redis__service: redis"
+    ),
+    Mutation("redis", "user", "redis__user: valkey", "redis__user: redis"),
+    Mutation("redis", "path of the settings", "/etc/valkey/valkey.conf", "/etc/valkey.conf"),
+    Mutation("redis", "path of the data", "/var/lib/valkey", "/var/lib/redis"),
+    Mutation(
+        "redis",
+        "unit's option that SELinux forbids",
+        "  - RemoveIPC=yes",
+        "  - NoNewPrivileges=yes",
+    ),
+]
+
+
+@contextmanager
+def applied(mutation: Mutation) -> Iterator[None]:
+    """Have the mistake in the file for the time of the block."""
+    before = mutation.path.read_bytes()
+    try:
+        mutation.path.write_text(mutation.apply(before.decode()), encoding="utf-8")
+        yield
+    finally:
+        mutation.path.write_bytes(before)
+
+
+def succeeds(command: Sequence[str], role: str) -> bool:
+    """Run the command for a role, quietly; say whether it succeeded."""
+    run = subprocess.run(
+        [word.replace("{role}", role) for word in command],
+        cwd=PROJECT,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return run.returncode == 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the module's documentation says; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m rhel9.mutations")
+    parser.add_argument("--role", action="append", help="only these roles; repeatable")
+    parser.add_argument("command", nargs="*")
+    options = parser.parse_args(arguments)
+    command = options.command or UNIT_TESTS
+    chosen = [each for each in MUTATIONS if each.role in (options.role or [each.role])]
+    for role in sorted({mutation.role for mutation in chosen}):
+        if not succeeds(command, role):
+            print(f"Without any mutation the command fails for the role {role}.", file=sys.stderr)
+            return 2
+        if "{role}" not in "".join(command):
+            break
+    missed = 0
+    print("| role | what | mutation | result | seconds |\n|---|---|---|---|---|")
+    for mutation in chosen:
+        started = time.monotonic()
+        with applied(mutation):
+            caught = not succeeds(command, mutation.role)
+        missed += not caught
+        change = f"`{mutation.old.strip()}` → `{mutation.new.strip()}`"
+        result = "caught" if caught else "**missed**"
+        seconds = f"{time.monotonic() - started:.0f}"
+        print(
+            f"| {mutation.role} | {mutation.what} | {change} | {result} | {seconds} |", flush=True
+        )
+    print(f"\n{len(chosen) - missed} of {len(chosen)} mutations were caught.")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    # A termination, as an interruption, goes through `finally`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main(sys.argv[1:]))
