@@ -45,7 +45,11 @@ KINDS: dict[str, Kind | None] = {
     # Names that we give, and what is held against the policy and systemd instead.
     "repositories.name": None,
     "hardening": None,
-    "selinux": None,
+    "selinux_booleans": None,
+    "selinux_folders": None,
+    "selinux_ports": None,
+    "selinux_ports.port": None,
+    "selinux_ports.type": None,
     "since": None,
 }
 # Files and paths of the lab's stand-in for MongoDB, which runs on Debian.
