@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from jinja2 import Environment, TemplateError
@@ -77,12 +77,12 @@ def roles() -> list[str]:
     return sorted(path.parents[1].name for path in ROLES.glob("*/vars/RedHat.yml"))
 
 
-def variables(role: str) -> dict[str, object]:
+def variables(role: str) -> dict[str, Any]:
     """Return a role's variables on RHEL with its defaults filled in.
 
     What plain Jinja cannot fill in stays as it is written.
     """
-    context: dict[str, object] = {}
+    context: dict[str, Any] = {}
     for name in ("defaults/main.yml", "vars/main.yml", "vars/RedHat.yml"):
         path = ROLES / role / name
         if path.exists():
@@ -92,7 +92,7 @@ def variables(role: str) -> dict[str, object]:
     return context
 
 
-def render(value: object, context: dict[str, object]) -> object:
+def render(value: object, context: dict[str, Any]) -> object:
     """Return a value with its expressions filled in, where plain Jinja can do that."""
     if isinstance(value, dict):
         return {name: render(entry, context) for name, entry in value.items()}
