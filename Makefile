@@ -54,6 +54,7 @@ lint: $(READY) ## check style and types of playbooks, roles and Python
 	@MYPYPATH=apps mypy apps/benchmarks apps/build_storefront.py # by the name that `make bench` runs it by
 	@echo "== yamllint"; yamllint --strict .
 	@echo "== docs/flows.md"; $(BIN)/python playbooks/ops/flows.py | diff docs/flows.md -
+	@echo "== docs/rhel9.md"; $(BIN)/python -m rhel9.page | diff docs/rhel9.md -
 	@echo "== shellcheck"; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
 	@echo "== ansible-lint"; ansible-lint --offline --profile production
 
@@ -105,10 +106,13 @@ shop-load: $(READY) ## load the shop of the lab up to its knee, or for long: mak
 flows: $(READY) ## write docs/flows.md from the table of allowed flows
 	@$(BIN)/python playbooks/ops/flows.py > docs/flows.md
 
+rhel9: $(READY) ## write docs/rhel9.md from the table of facts, molecule/el9/facts.yml
+	@$(BIN)/python -m rhel9.page > docs/rhel9.md
+
 el9-mutations: $(READY) ## break what the roles say of RHEL 9, one place at a time: each must be caught, here by the unit tests: make el9-mutations ARGS='--role mysql'
 	@$(BIN)/python -m rhel9.mutations $(ARGS)
 
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench shop-load flows el9-mutations lock
+.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench shop-load flows rhel9 el9-mutations lock

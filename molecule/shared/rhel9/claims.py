@@ -56,7 +56,7 @@ KINDS: dict[str, Kind | None] = {
 DEBIAN_ONLY = "nx-27017"
 # Where a role's files may be.
 PLACES = ("tasks/*.yml", "handlers/*.yml", "templates/*.j2", "defaults/main.yml", "vars/main.yml")
-ABSOLUTE = re.compile(r"(?<![\w}%/.:-])/(?:etc|opt|run|sbin|srv|usr|var)/[\w.@/+-]*[\w]")
+ABSOLUTE = re.compile(r"(?<![\w}%/.:])/(?:etc|opt|run|sbin|srv|usr|var)/[\w.@/+-]*[\w]")
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Table:
     sources: dict[str, dict[str, str]]
     parts: tuple[Part, ...]
     selinux: dict[str, list[dict[str, Any]]] = field(repr=False)
+    conditions: tuple[dict[str, str], ...]
 
     def of_role(self, role: str) -> list[list[Fact]]:
         """Return what a role may rest on: a list for each of its alternatives."""
@@ -80,7 +81,7 @@ def read_table() -> Table:
         )
         for part in content["parts"]
     )
-    table = Table(content["sources"], parts, content["selinux"])
+    table = Table(content["sources"], parts, content["selinux"], tuple(content["conditions"]))
     cited = {source for part in parts for fact in part.facts for source in fact.sources}
     cited |= {
         source for lines in table.selinux.values() for line in lines for source in line["from"]

@@ -1,0 +1,174 @@
+"""Print docs/rhel9.md: every fact of RHEL 9 that the roles rest on, and how it is tested.
+
+Usage: python -m rhel9.page
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+from rhel9.claims import Claim, claimed, supports
+from rhel9.packages import packaged
+from rhel9.table import Fact, Part, read_table
+
+PAGE = """\
+# RHEL 9: what the roles rest on
+
+Written by `make rhel9` from `molecule/el9/facts.yml`. No RHEL 9 host was at hand when this was
+written: every name below was read where its source says, and nothing here says that it was seen on
+a host of Red Hat's.
+
+*How sure* says where it was read: *primary* is the source itself, *neighbour* is one beside it,
+such as Fedora's or an older packaging, a role or a report.
+
+*Tested* says what notices a mistake in a role:
+
+- *contract host*: a package of this name, or with this unit, is built from a spec in `molecule/`,
+  and the role is run against it. The package is ours, so that this tests the role and not the fact;
+- *unit test*: a role names it, and the tests in `molecule/shared/rhel9` fail when the role and this
+  table differ;
+- *only reviewed*: no role names it, or no test looks at it.
+
+`make el9-mutations` makes one mistake at a time in the roles' `vars/RedHat.yml` and reports which
+ones were noticed.
+
+{parts}
+## SELinux
+
+It runs neither in the lab nor in CI. Unit tests hold every program that a unit starts, every folder
+that it leaves writable and every port that is bound against the lines below; whether the policy of
+a host is this one, only `ps -eZ` and `ausearch -m AVC` on it can say.
+
+| domain | role | program, and its type | may write | may bind | `NoNewPrivileges` | source | note |
+|---|---|---|---|---|---|---|---|
+{domains}
+
+| path | type | source |
+|---|---|---|
+{contexts}
+
+| TCP ports | type | source |
+|---|---|---|
+{ports}
+
+| boolean that is switched on | role | source | note |
+|---|---|---|---|
+{booleans}
+
+## What a host may be like
+
+| where | what the platform does | tested |
+|---|---|---|
+{conditions}
+
+## Sources
+
+| name | what | where |
+|---|---|---|
+{sources}
+"""
+
+PART = """\
+## {name}
+
+Used by the {roles}.
+
+| | name | source | how sure | tested | note |
+|---|---|---|---|---|---|
+{facts}
+"""
+
+
+def tested(fact: Fact) -> str:
+    """Return what notices it when a role says something else than the fact."""
+    found = [way for way, claims in _claims() if any(supports(fact, claim) for claim in claims)]
+    return ", ".join(found) or "only reviewed"
+
+
+def part(entry: Part) -> str:
+    """Return the section of a part."""
+    roles = [entry.alternative] if entry.alternative else list(entry.roles)
+    plural = "roles" if len(roles) > 1 else "role"
+    return PART.format(
+        name=entry.name.capitalize() if entry.name != "nginx" else entry.name,
+        roles=f"{plural} " + " and ".join(f"`{role}`" for role in roles),
+        facts="\n".join(map(_fact, entry.facts)),
+    )
+
+
+def page() -> str:
+    """Return the page."""
+    table = read_table()
+    policy = table.selinux
+    return PAGE.format(
+        parts="\n".join(map(part, table.parts)),
+        domains="\n".join(
+            _row(
+                f"`{line['domain']}`",
+                f"`{line['role']}`",
+                f"`{line['program']}`: {_names(line['enters'])}",
+                _names(line["writes"]),
+                _names(line["binds"]),
+                "allowed" if line["nnp"] else "not allowed",
+                ", ".join(line["from"]),
+                line.get("note", ""),
+            )
+            for line in policy["domains"]
+        ),
+        contexts="\n".join(
+            _row(f"`{_bars(line['path'])}`", f"`{line['type']}`", ", ".join(line["from"]))
+            for line in policy["contexts"]
+        ),
+        ports="\n".join(
+            _row(", ".join(map(str, line["ports"])), f"`{line['type']}`", ", ".join(line["from"]))
+            for line in policy["ports"]
+        ),
+        booleans="\n".join(
+            _row(f"`{line['boolean']}`", f"`{line['role']}`", ", ".join(line["from"]), line["note"])
+            for line in policy["booleans"]
+        ),
+        conditions="\n".join(
+            _row(line["where"], line["does"], line["tested"]) for line in table.conditions
+        ),
+        sources="\n".join(
+            _row(name, source["title"], source["at"]) for name, source in table.sources.items()
+        ),
+    )
+
+
+@cache
+def _claims() -> tuple[tuple[str, list[Claim]], ...]:
+    return ("contract host", packaged()), ("unit test", claimed())
+
+
+def _fact(fact: Fact) -> str:
+    spans = [
+        f"since RHEL {fact.since}" if fact.since else "",
+        f"maintained until {fact.until}" if fact.until else "",
+        fact.note,
+    ]
+    return _row(
+        fact.kind,
+        f"`{fact.value}`",
+        ", ".join(fact.sources),
+        fact.read,
+        tested(fact),
+        "; ".join(filter(None, spans)),
+    )
+
+
+def _names(entry: str | list[str]) -> str:
+    return entry if isinstance(entry, str) else ", ".join(f"`{name}`" for name in entry)
+
+
+def _bars(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
