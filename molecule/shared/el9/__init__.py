@@ -1,1 +1,1 @@
-"""Packages and repositories of RHEL 9 for the lab's contract hosts: its names and layout over Debian's programs."""
+"""RHEL 9's packages for the lab's contract hosts: its names and layout over Debian's programs."""

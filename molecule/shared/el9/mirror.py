@@ -1,4 +1,4 @@
-"""The repositories that a contract host installs from: RHEL's own and the vendors', as a mirror has them."""
+"""The repositories that a contract host installs from, RHEL's and the vendors', as a mirror."""
 
 import hashlib
 import shutil
@@ -24,9 +24,13 @@ BUILD_SECONDS = 300
 # Tool → Debian package that brings it.
 TOOLS = {"rpmbuild": "rpm", "rpmsign": "rpm", "createrepo_c": "createrepo-c", "gpg": "gpg"}
 
+
 @dataclass(frozen=True)
 class Repository:
-    """Where a repository is, as `host/path`; whose key its packages have, and its index where that is signed."""
+    """Where a repository is, as `host/path`, and whose key its packages have.
+
+    `index_key` is the one of its index, where that is signed.
+    """
 
     path: str
     key: str
@@ -64,7 +68,10 @@ PUBLIC_KEYS = {
 
 
 def mirror_path(suite: str) -> Path:
-    """Return where the mirror for hosts over this Debian release is; changes with all it is made of."""
+    """Return where the mirror for hosts over this Debian release is.
+
+    The path changes with all that it is made of.
+    """
     inputs = [path for path in HERE.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     return STORE / f"mirror-{suite}-{_digest([*inputs, *_locks(suite)], suite)}"
 
@@ -72,8 +79,8 @@ def mirror_path(suite: str) -> Path:
 def build_mirror(suite: str, progress: Progress) -> Path:
     """Return the mirror for hosts over a Debian release; builds what is not there.
 
-    Of two callers at once, one builds and one waits. A package is built again only when its spec, or what all
-    specs share, changed.
+    Of two callers at once, one builds and one waits. A package is built again only when its spec,
+    or what all specs share, changed.
     """
     path = mirror_path(suite)
     if path.is_dir():
@@ -153,7 +160,9 @@ def _build(spec: Spec, suite: str, progress: Progress) -> list[Path]:
 def _full_name(package: Path) -> str:
     """Return a package's name as modular metadata has it."""
     form = "%{NAME}-%{EPOCHNUM}:%{VERSION}-%{RELEASE}.%{ARCH}"
-    return run(["rpm", "--query", "--package", "--nosignature", "--queryformat", form, str(package)])
+    return run(
+        ["rpm", "--query", "--package", "--nosignature", "--queryformat", form, str(package)]
+    )
 
 
 def _lock(spec: Spec) -> list[Path]:

@@ -11,7 +11,7 @@ VERSION = 9070020261101000000
 
 
 def documents(artifacts: Mapping[str, Sequence[str]]) -> str:
-    """Return modules.yaml for packages by stream: {"nginx:1.26": ["nginx-1:1.26.3-1.el9.x86_64", …]}.
+    """Return modules.yaml for packages by stream: {"nginx:1.26": ["nginx-1:1.26.3-1.el9.x86_64"]}.
 
     No stream is the default of its module, as on RHEL 9; a profile may be one.
     """

@@ -14,9 +14,9 @@ HEADER = re.compile(r"# (repository|suites|debian|module|wheels): +(.+)")
 class Spec:
     """One spec and the comments at its top.
 
-    `repository` is one of the mirror's, `suites` are the Debian releases it is built over, `debian` the Debian
-    packages whose files it takes (`suite/name` for those of another release), `module` a stream such as nginx:1.26,
-    `wheels` a lock file of the role mongodb whose Python packages it holds.
+    `repository` is one of the mirror's, `suites` are the Debian releases it is built over, `debian`
+    the Debian packages whose files it takes (`suite/name` for those of another release), `module`
+    a stream such as nginx:1.26, `wheels` a lock file of the role mongodb whose packages it holds.
     """
 
     path: Path
@@ -38,7 +38,10 @@ class Spec:
 
 
 def read_specs(suite: str, folder: Path = SPECS) -> list[Spec]:
-    """Return the specs that are built over a Debian release; ImageError names one without a repository."""
+    """Return the specs that are built over a Debian release.
+
+    ImageError names one without a repository.
+    """
     specs = [read_spec(path) for path in sorted(folder.glob("*.spec"))]
     return [spec for spec in specs if suite in spec.suites]
 

@@ -1,8 +1,9 @@
 #!/usr/libexec/platform-python
 """Stands for mongod in the lab: reads mongod.conf, keeps accounts, and passes commands to nx-27017.
 
-That engine knows no accounts. What MongoDB does about them is done here: SCRAM-SHA-256, the localhost exception, the
-rights of a role in its own database. The engine listens on this host's loopback, on a port of its own.
+That engine knows no accounts. What MongoDB does about them is done here: SCRAM-SHA-256, the
+localhost exception, the rights of a role in its own database. The engine listens on this host's
+loopback, on a port of its own.
 """
 
 import argparse
@@ -30,15 +31,26 @@ ENGINE_PORT = 27117
 OP_MSG, OP_QUERY = 2013, 2004
 HEADER = struct.Struct("<iiii")
 ITERATIONS = 15000
-BAD_VALUE, UNAUTHORIZED, FAILED, NOT_FOUND, EXISTS = 2, 13, 18, 11, 51003
+UNAUTHORIZED, FAILED, NOT_FOUND, EXISTS = 13, 18, 11, 51003
 # What MongoDB answers to whoever asks.
 OPEN = {"hello", "isMaster", "ismaster", "ping", "buildInfo", "buildinfo", "endSessions", "logout"}
-ENGINE = "import sys; sys.path.insert(0, '/usr/libexec/mongod-contract'); from nx_27017.nx_27017 import main; main()"
+ENGINE = (
+    "import sys; sys.path.insert(0, '/usr/libexec/mongod-contract');"
+    "from nx_27017.nx_27017 import main; main()"
+)
 # The settings that a file may have; another one is an error, as it is MongoDB's.
 SETTINGS = {
     "storage": {"dbPath", "wiredTiger", "journal", "engine", "directoryPerDB"},
     "systemLog": {"destination", "path", "logAppend", "verbosity", "logRotate", "timeStampFormat"},
-    "net": {"port", "bindIp", "bindIpAll", "maxIncomingConnections", "ipv6", "tls", "unixDomainSocket"},
+    "net": {
+        "port",
+        "bindIp",
+        "bindIpAll",
+        "maxIncomingConnections",
+        "ipv6",
+        "tls",
+        "unixDomainSocket",
+    },
     "processManagement": {"timeZoneInfo", "fork", "pidFilePath"},
     "security": {"authorization", "javascriptEnabled", "keyFile"},
     "setParameter": None,
@@ -47,7 +59,7 @@ SETTINGS = {
 }
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A command is answered with an error: its code and words."""
 
 
@@ -67,29 +79,35 @@ class Accounts:
         """Return an account, with what proves its password."""
         return self._users.get(f"{database}.{name}")
 
-    def put(self, name: str, database: str, password: str | None, roles: list[Any] | None, new: bool) -> None:
+    def put(
+        self, name: str, database: str, password: str | None, roles: list[Any] | None, *, new: bool
+    ) -> None:
         """Create or change an account."""
         there = self.find(name, database)
         if new and there:
-            raise Refused(EXISTS, f'User "{name}@{database}" already exists')
+            raise RefusedError(EXISTS, f'User "{name}@{database}" already exists')
         if not new and not there:
-            raise Refused(NOT_FOUND, f'Could not find user "{name}" for db "{database}"')
+            raise RefusedError(NOT_FOUND, f'Could not find user "{name}" for db "{database}"')
         user: Json = dict(there or {"user": name, "db": database})
         if password is not None:
             user |= credentials(password)
         if roles is not None:
-            user["roles"] = [{"role": r, "db": database} if isinstance(r, str) else dict(r) for r in roles]
+            user["roles"] = [
+                {"role": r, "db": database} if isinstance(r, str) else dict(r) for r in roles
+            ]
         self._write({**self._users, f"{database}.{name}": user})
 
     def drop(self, name: str, database: str) -> None:
         """Delete an account."""
         if not self.find(name, database):
-            raise Refused(NOT_FOUND, f"User '{name}@{database}' not found")
+            raise RefusedError(NOT_FOUND, f"User '{name}@{database}' not found")
         self._write({key: user for key, user in self._users.items() if key != f"{database}.{name}"})
 
     def public(self) -> list[Json]:
         """Return all accounts without what proves passwords."""
-        return [{key: user[key] for key in ("user", "db", "roles")} for user in self._users.values()]
+        return [
+            {key: user[key] for key in ("user", "db", "roles")} for user in self._users.values()
+        ]
 
     def _write(self, users: dict[str, Json]) -> None:
         partial = self._file.with_suffix(".new")
@@ -119,7 +137,7 @@ def credentials(password: str) -> Json:
 class Connection:
     """One client's connection, and one to the engine."""
 
-    def __init__(self, accounts: Accounts, authorization: bool, peer: str) -> None:
+    def __init__(self, accounts: Accounts, peer: str, *, authorization: bool) -> None:
         self._accounts = accounts
         self._authorization = authorization
         self._local = peer.startswith("127.")
@@ -142,12 +160,17 @@ class Connection:
             if name not in ("saslStart", "saslContinue"):
                 self._check(name, database)
             return own[name](command, database) if name in own else None
-        except Refused as refused:
+        except RefusedError as refused:
             code, words = refused.args
-            return {"ok": 0.0, "errmsg": words, "code": code, "codeName": "AuthenticationFailed" if code == FAILED else "Error"}
+            return {
+                "ok": 0.0,
+                "errmsg": words,
+                "code": code,
+                "codeName": "AuthenticationFailed" if code == FAILED else "Error",
+            }
 
     def _check(self, name: str, database: str) -> None:
-        """Raise Refused where the logged-in accounts have no right to a command in a database."""
+        """Raise RefusedError where the accounts that logged in have no right to a command."""
         if not self._authorization or name in OPEN:
             return
         if self._accounts.empty and self._local and name == "createUser" and database == "admin":
@@ -156,18 +179,34 @@ class Connection:
         if any(role["role"] == "root" and role["db"] == "admin" for role in roles):
             return
         about_users = name in ("createUser", "updateUser", "dropUser", "usersInfo")
-        writes = name in ("insert", "update", "delete", "findAndModify", "create", "createIndexes", "drop", "dropIndexes", "dropDatabase")
+        writes = name in (
+            "insert",
+            "update",
+            "delete",
+            "findAndModify",
+            "create",
+            "createIndexes",
+            "drop",
+            "dropIndexes",
+            "dropDatabase",
+        )
         enough = {"readWrite", "dbOwner"} | (set() if writes else {"read"})
-        if not about_users and any(role["db"] == database and role["role"] in enough for role in roles):
+        if not about_users and any(
+            role["db"] == database and role["role"] in enough for role in roles
+        ):
             return
         if name in ("commitTransaction", "abortTransaction") and roles:
             return
-        words = f"not authorized on {database} to execute command {name}" if roles else f"Command {name} requires authentication"
-        raise Refused(UNAUTHORIZED, words)
+        words = (
+            f"not authorized on {database} to execute command {name}"
+            if roles
+            else f"Command {name} requires authentication"
+        )
+        raise RefusedError(UNAUTHORIZED, words)
 
     def _sasl_start(self, command: Json, database: str) -> Json:
         if command.get("mechanism") != "SCRAM-SHA-256":
-            raise Refused(FAILED, "Authentication failed.")
+            raise RefusedError(FAILED, "Authentication failed.")
         _, _, bare = bytes(command["payload"]).decode().split(",", 2)
         fields = dict(part.split("=", 1) for part in bare.split(","))
         name = fields["n"].replace("=2C", ",").replace("=3D", "=")
@@ -178,7 +217,7 @@ class Connection:
         self._scram = {"user": user, "known": known, "nonce": nonce, "said": f"{bare},{first}"}
         return {"conversationId": 1, "done": False, "payload": first.encode(), "ok": 1.0}
 
-    def _sasl_continue(self, command: Json, database: str) -> Json:
+    def _sasl_continue(self, command: Json, _database: str) -> Json:
         text = bytes(command["payload"]).decode()
         if not text:
             return {"conversationId": 1, "done": True, "payload": b"", "ok": 1.0}
@@ -191,25 +230,29 @@ class Connection:
         client = bytes(a ^ b for a, b in zip(base64.b64decode(proof), signature, strict=True))
         right = hmac.compare_digest(hashlib.sha256(client).digest(), known["stored"])
         if not right or scram["user"] is None or fields["r"] != scram["nonce"]:
-            raise Refused(FAILED, "Authentication failed.")
+            raise RefusedError(FAILED, "Authentication failed.")
         self._logins.append(scram["user"])
         verifier = base64.b64encode(hmac.digest(known["server"], said, "sha256"))
         done = bool(command.get("options", {}).get("skipEmptyExchange", True))
         return {"conversationId": 1, "done": done, "payload": b"v=" + verifier, "ok": 1.0}
 
     def _create_user(self, command: Json, database: str) -> Json:
-        self._accounts.put(command["createUser"], database, command["pwd"], command["roles"], new=True)
+        self._accounts.put(
+            command["createUser"], database, command["pwd"], command["roles"], new=True
+        )
         return {"ok": 1.0}
 
     def _update_user(self, command: Json, database: str) -> Json:
-        self._accounts.put(command["updateUser"], database, command.get("pwd"), command.get("roles"), new=False)
+        self._accounts.put(
+            command["updateUser"], database, command.get("pwd"), command.get("roles"), new=False
+        )
         return {"ok": 1.0}
 
     def _drop_user(self, command: Json, database: str) -> Json:
         self._accounts.drop(command["dropUser"], database)
         return {"ok": 1.0}
 
-    def _users_info(self, command: Json, database: str) -> Json:
+    def _users_info(self, _command: Json, _database: str) -> Json:
         return {"users": self._accounts.public(), "ok": 1.0}
 
 
@@ -220,7 +263,7 @@ async def read_message(reader: asyncio.StreamReader) -> bytes:
 
 
 def command_of(message: bytes) -> Json | None:
-    """Return the command in a message, None for one in the old form, which only asks who is there."""
+    """Return the command in a message; None for the old form, which only asks who is there."""
     if HEADER.unpack_from(message)[3] != OP_MSG:
         return None
     offset = HEADER.size + 4
@@ -237,10 +280,15 @@ def reply(message: bytes, document: Mapping[str, Any]) -> bytes:
 
 
 async def serve(
-    client: asyncio.StreamReader, answers: asyncio.StreamWriter, accounts: Accounts, authorization: bool
+    client: asyncio.StreamReader,
+    answers: asyncio.StreamWriter,
+    accounts: Accounts,
+    *,
+    authorization: bool,
 ) -> None:
     """Answer one client until it goes away."""
-    connection = Connection(accounts, authorization, str(answers.get_extra_info("peername")[0]))
+    peer = str(answers.get_extra_info("peername")[0])
+    connection = Connection(accounts, peer, authorization=authorization)
     engine, to_engine = await asyncio.open_connection("127.0.0.1", ENGINE_PORT)
     try:
         while True:
@@ -272,7 +320,14 @@ async def run(settings: Json) -> int:
     (data / "engine").mkdir(mode=0o700, exist_ok=True)
     pid = data / "engine.pid"
     pid.unlink(missing_ok=True)
-    options = ["--host", "127.0.0.1", "--port", str(ENGINE_PORT), "--data-dir", str(data / "engine")]
+    options = [
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(ENGINE_PORT),
+        "--data-dir",
+        str(data / "engine"),
+    ]
     options += ["--pid-file", str(pid), "--log-file", "/dev/null"]
     engine = await asyncio.create_subprocess_exec(sys.executable, "-c", ENGINE, *options, cwd=data)
     stop = asyncio.Event()
@@ -289,7 +344,7 @@ async def run(settings: Json) -> int:
     net = settings.get("net", {})
     authorization = settings.get("security", {}).get("authorization") == "enabled"
     server = await asyncio.start_server(
-        lambda client, answers: serve(client, answers, accounts, authorization),
+        lambda client, answers: serve(client, answers, accounts, authorization=authorization),
         str(net.get("bindIp", "127.0.0.1")).split(","),
         int(net.get("port", 27017)),
         limit=1 << 26,
@@ -305,14 +360,16 @@ async def run(settings: Json) -> int:
 
 
 def read_settings(file: Path) -> Json:
-    """Return the settings; ends the program with a line that names one which MongoDB would refuse."""
+    """Return the settings; ends the program with a line about one that MongoDB would refuse."""
     settings: Json = yaml.safe_load(file.read_text()) or {}
     for section, values in settings.items():
         known = SETTINGS.get(section, set())
         unknown = set() if known is None else set(values or {}) - known
         if section not in SETTINGS or unknown:
             name = f"{section}.{min(unknown)}" if unknown else section
-            sys.exit(f"Unrecognized option: {name}\ntry '/usr/bin/mongod --help' for more information")
+            sys.exit(
+                f"Unrecognized option: {name}\ntry '/usr/bin/mongod --help' for more information"
+            )
     return settings
 
 
