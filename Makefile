@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 INVENTORY ?= inventory/lab
 # Inventories that the lab program boots; they share variables and secrets.
-LABS := inventory/lab inventory/single inventory/one-vm-per-service
+LABS := inventory/lab inventory/single inventory/one-vm-per-service inventory/el9
 SEEDS ?= 3
 BIN := .venv/bin
 # Tools find each other, and the lab program, without an activated environment.
@@ -31,6 +31,7 @@ demo: lab-up deploy ## boot the lab, deploy the platform and buy two products, a
 NAMES = $(or $(NAMES_$(INVENTORY)),app1 broker)
 NAMES_inventory/single := shop shop
 NAMES_inventory/one-vm-per-service := orders1 broker
+NAMES_inventory/el9 := shop broker
 OF_LAB = $(if $(filter-out inventory/lab,$(INVENTORY)), INVENTORY=$(INVENTORY))
 
 define NEXT
@@ -47,6 +48,10 @@ export NEXT
 test: lint unit ## everything that proves the platform: lint, unit tests, and Molecule on hosts of its own
 	@echo "== molecule test"
 	$(BIN)/molecule test
+
+el9: $(READY) ## prove the platform on hosts that answer like RHEL 9, of its own
+	@echo "== molecule test --scenario-name el9"
+	$(BIN)/molecule test --scenario-name el9
 
 lint: $(READY) ## check style and types of playbooks, roles and Python
 	@echo "== ruff"; ruff check; ruff format --check
@@ -115,4 +120,4 @@ el9-mutations: $(READY) ## break what the roles say of RHEL 9, one place at a ti
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench shop-load flows rhel9 el9-mutations lock
+.PHONY: all help demo test el9 lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench shop-load flows rhel9 el9-mutations lock

@@ -27,6 +27,7 @@ KINDS: dict[str, Kind | None] = {
     "daemon": "path",
     "data": "path",
     "folder": "path",
+    "folders.path": "path",
     "nologin": "path",
     "python": "path",
     "server": "path",
@@ -42,7 +43,10 @@ KINDS: dict[str, Kind | None] = {
     "repository_hosts": "url",
     "repositories.path": "url",
     "repositories.key": "url",
-    # Names that we give, and what is held against the policy and systemd instead.
+    # Names that we give, owners and modes, and what is held against the policy and systemd instead.
+    "folders.group": None,
+    "folders.mode": None,
+    "folders.owner": None,
     "repositories.name": None,
     "hardening": None,
     "selinux_booleans": None,

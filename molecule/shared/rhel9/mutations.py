@@ -56,9 +56,13 @@ class Mutation:
 
 
 MUTATIONS = [
-    Mutation("app_release", "package", "[python3.12]", "[python3.13]"),
+    Mutation("app_release", "package", '["python{{', '["python-{{'),
+    Mutation("app_release", "path of a program", "/usr/bin/python", "/usr/local/bin/python"),
     Mutation(
-        "app_release", "path of a program", "/usr/bin/python3.12", "/usr/local/bin/python3.12"
+        "app_release",
+        "package of another version",
+        '["python{{ app_release_python_version }}"]',
+        "[python3.11]",
     ),
     Mutation("base", "package", "- python3-firewall\n", "- firewalld-python\n"),
     Mutation("base", "unit", "chronyd", "chrony"),
@@ -80,6 +84,9 @@ MUTATIONS = [
     Mutation("rabbitmq", "package", "rabbitmq-server-{{", "rabbitmq-broker-{{"),
     Mutation("rabbitmq", "path of a repository", "erlang/el/9/noarch", "erlang/el/8/noarch"),
     Mutation("rabbitmq", "address of the keys", "download/3.0", "download/2.0"),
+    Mutation(
+        "rabbitmq", "path of the settings", "path: /etc/rabbitmq,", "path: /etc/rabbitmq-server,"
+    ),
     Mutation("redis", "package", "[valkey]", "[valkey-server]"),
     Mutation("redis", "unit", "redis__service: valkey", "redis__service: valkey-server"),
     Mutation(

@@ -72,7 +72,7 @@ a host is this one, only `ps -eZ` and `ausearch -m AVC` on it can say.
 PART = """\
 ## {name}
 
-Used by the {roles}.
+{used}
 
 | | name | source | how sure | tested | note |
 |---|---|---|---|---|---|
@@ -88,11 +88,11 @@ def tested(fact: Fact) -> str:
 
 def part(entry: Part) -> str:
     """Return the section of a part."""
-    roles = [entry.alternative] if entry.alternative else list(entry.roles)
-    plural = "roles" if len(roles) > 1 else "role"
+    roles = " and ".join(f"`{role}`" for role in entry.roles)
+    plural = "roles" if len(entry.roles) > 1 else "role"
     return PART.format(
-        name=entry.name.capitalize() if entry.name != "nginx" else entry.name,
-        roles=f"{plural} " + " and ".join(f"`{role}`" for role in roles),
+        name=entry.name if entry.name == "nginx" else entry.name.capitalize(),
+        used=f"Used by the {plural} {roles}." if roles else "What contract hosts have beyond that.",
         facts="\n".join(map(_fact, entry.facts)),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain, product
 from typing import Any, Literal, get_args
 
 import yaml
@@ -43,11 +44,11 @@ class Fact:
 class Part:
     """What belongs together, a database for example, and the roles that rest on it.
 
-    Of several parts with the same `alternative`, a role, that role may use one.
+    Of several parts with the same `choice` a role may use one.
     """
 
     name: str
-    alternative: str
+    choice: str
     roles: tuple[str, ...]
     facts: tuple[Fact, ...]
 
@@ -62,10 +63,12 @@ class Table:
     conditions: tuple[dict[str, str], ...]
 
     def of_role(self, role: str) -> list[list[Fact]]:
-        """Return what a role may rest on: a list for each of its alternatives."""
-        shared = [fact for part in self.parts if role in part.roles for fact in part.facts]
-        own = [list(part.facts) for part in self.parts if part.alternative == role]
-        return [facts + shared for facts in own or [[]]]
+        """Return what a role may rest on: a list for each way in which it can choose."""
+        choices: dict[str, list[tuple[Fact, ...]]] = {}
+        for part in self.parts:
+            if role in part.roles:
+                choices.setdefault(part.choice, []).append(part.facts)
+        return [list(chain(*facts)) for facts in product(*choices.values())]
 
 
 @cache
@@ -75,8 +78,8 @@ def read_table() -> Table:
     parts = tuple(
         Part(
             part["part"],
-            part.get("role", ""),
-            tuple(part.get("roles", ())),
+            part.get("choice", part["part"]),
+            tuple(part["roles"]),
             tuple(_fact(entry) for entry in part["facts"]),
         )
         for part in content["parts"]

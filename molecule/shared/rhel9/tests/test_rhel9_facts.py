@@ -8,11 +8,10 @@ from rhel9.claims import (
     claims_of_role,
     paths_of_role,
     roles,
-    supports,
     units_of_role,
     unsupported,
 )
-from rhel9.packages import claims_of_spec, facts_of_spec
+from rhel9.packages import claims_of_spec, facts_of_spec, package_supports
 from rhel9.paths import specs
 from rhel9.table import read_table
 
@@ -66,11 +65,11 @@ SPECS = [pytest.param(path, id=path.stem) for path in specs()] or [
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_package_rests_on_facts(spec: Path) -> None:
-    """Given a contract host's package, its names are in the table, and it says its facts."""
+    """Given a contract host's package, its claims are in the table, and it says its facts."""
     facts = [fact for part in read_table().parts for fact in part.facts]
     assert facts_of_spec(spec)
     assert not [
         str(claim)
         for claim in claims_of_spec(spec)
-        if not any(supports(fact, claim) for fact in facts)
+        if not any(package_supports(fact, claim) for fact in facts)
     ]
