@@ -14,6 +14,7 @@ from rhel9.paths import PROJECT, ROLES
 from rhel9.table import Fact, Kind, read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 # What a variable's values are, by its name without the role's.
@@ -55,6 +56,15 @@ KINDS: dict[str, Kind | None] = {
     "selinux_ports.port": None,
     "selinux_ports.type": None,
     "since": None,
+    "has_http2": None,
+}
+# Variables by which an inventory chooses another product or series than a role's default.
+CHOICES: dict[str, list[dict[str, str]]] = {
+    "app_release": [{"app_release_python_version": "3.11"}],
+    "frontend": [{"frontend_nginx_version": "1.24"}],
+    "mongodb": [{"mongodb_python_version": "3.11"}],
+    "mysql": [{"mysql_version": "8.0"}],
+    "redis": [{"redis_engine": "redis"}],
 }
 # Files and paths of the lab's stand-in for MongoDB, which runs on Debian.
 DEBIAN_ONLY = "nx-27017"
@@ -81,8 +91,13 @@ def roles() -> list[str]:
     return sorted(path.parents[1].name for path in ROLES.glob("*/vars/RedHat.yml"))
 
 
-def variables(role: str) -> dict[str, Any]:
-    """Return a role's variables on RHEL with its defaults filled in.
+def ways() -> list[tuple[str, dict[str, str]]]:
+    """Return each role in each way that it can be used: its defaults, and its choices."""
+    return [(role, way) for role in roles() for way in ({}, *CHOICES.get(role, ()))]
+
+
+def variables(role: str, chosen: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return a role's variables on RHEL with its defaults, or what is chosen, filled in.
 
     What plain Jinja cannot fill in stays as it is written.
     """
@@ -91,6 +106,7 @@ def variables(role: str) -> dict[str, Any]:
         path = ROLES / role / name
         if path.exists():
             context |= yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    context |= chosen or {}
     for _ in range(3):  # as deep as they name each other
         context = {name: render(value, context) for name, value in context.items()}
     return context
@@ -111,13 +127,13 @@ def render(value: object, context: dict[str, Any]) -> object:
         return value
 
 
-def claims_of_role(role: str) -> list[Claim]:
-    """Return what a role's vars/RedHat.yml claims.
+def claims_of_role(role: str, chosen: Mapping[str, str] | None = None) -> list[Claim]:
+    """Return what a role's vars/RedHat.yml claims, with its defaults or what is chosen.
 
     Raises KeyError for a variable of which nothing says what it holds.
     """
     text = (ROLES / role / "vars" / "RedHat.yml").read_text(encoding="utf-8")
-    filled = variables(role)
+    filled = variables(role, chosen)
     return [
         Claim(f"roles/{role}/vars/RedHat.yml", *_package_or_stream(kind, value))
         for name in yaml.safe_load(text)
@@ -179,10 +195,9 @@ def unsupported(role: str, claims: list[Claim]) -> list[Claim]:
 
 def claimed() -> list[Claim]:
     """Return what all roles claim in vars/RedHat.yml, tasks and templates."""
-    return [
-        claim
-        for role in roles()
-        for claim in (*claims_of_role(role), *paths_of_role(role), *units_of_role(role))
+    chosen = [claim for role, way in ways() for claim in claims_of_role(role, way)]
+    return chosen + [
+        claim for role in roles() for claim in (*paths_of_role(role), *units_of_role(role))
     ]
 
 

@@ -67,13 +67,13 @@ MUTATIONS = [
     Mutation("base", "package", "- python3-firewall\n", "- firewalld-python\n"),
     Mutation("base", "unit", "chronyd", "chrony"),
     Mutation("base", "path of a shell", "/sbin/nologin", "/bin/nologin"),
-    Mutation("frontend", "module stream", "@nginx:", "@nginx:mainline-"),
+    Mutation("frontend", "module stream", "@nginx:{{ frontend_nginx_version }}", "@nginx:1.28"),
     Mutation("frontend", "user", "frontend__user: nginx", "frontend__user: www-data"),
     Mutation("mongodb", "package", "mongodb-org-server", "mongodb-server"),
     Mutation("mongodb", "package", "shared-openssl3", "shared-openssl11"),
     Mutation("mongodb", "path of a repository", "/yum/redhat/9/", "/yum/redhat/$releasever/"),
     Mutation("mongodb", "key", ".0.asc", ".pub"),
-    Mutation("mysql", "module stream without its profile", "/server", ""),
+    Mutation("mysql", "module stream without its profile", " ~ '/server'", ""),
     Mutation("mysql", "package", "python3-PyMySQL", "python3-pymysql"),
     Mutation("mysql", "unit", "mysql__service: mysqld", "mysql__service: mysql"),
     Mutation("mysql", "path of the settings", "/etc/my.cnf.d/", "/etc/mysql/conf.d/"),
@@ -87,20 +87,14 @@ MUTATIONS = [
     Mutation(
         "rabbitmq", "path of the settings", "path: /etc/rabbitmq,", "path: /etc/rabbitmq-server,"
     ),
-    Mutation("redis", "package", "[valkey]", "[valkey-server]"),
-    Mutation("redis", "unit", "redis__service: valkey", "redis__service: valkey-server"),
-    Mutation(
-        "redis", "unit of the other product", "redis__service: valkey", "redis__service: redis"
-    ),
-    Mutation("redis", "user", "redis__user: valkey", "redis__user: redis"),
-    Mutation("redis", "path of the settings", "/etc/valkey/valkey.conf", "/etc/valkey.conf"),
-    Mutation("redis", "path of the data", "/var/lib/valkey", "/var/lib/redis"),
-    Mutation(
-        "redis",
-        "unit's option that SELinux forbids",
-        "  - RemoveIPC=yes",
-        "  - NoNewPrivileges=yes",
-    ),
+    Mutation("redis", "package", "{{ 'valkey' if", "{{ 'valkey-server' if"),
+    Mutation("redis", "module stream", "@redis:7", "@redis:6"),
+    Mutation("redis", "unit", 'redis__service: "{{', 'redis__service: "redis-{{'),
+    Mutation("redis", "unit of the other one", 'service: "{{ redis_engine }}"', "service: redis"),
+    Mutation("redis", "user of the other one", 'user: "{{ redis_engine }}"', "user: redis"),
+    Mutation("redis", "path of the settings", "}}/{{ redis_engine }}.conf", "}}.conf"),
+    Mutation("redis", "path of the data", "/var/lib/{{ redis_engine }}", "/srv/{{ redis_engine }}"),
+    Mutation("redis", "what SELinux forbids in a unit", "- RemoveIPC=yes", "- NoNewPrivileges=yes"),
 ]
 
 
