@@ -122,9 +122,10 @@ def render(value: object, context: dict[str, Any]) -> object:
         return value
     try:
         # autoescape is for web pages; these are file names
-        return Environment().from_string(value).render(context)  # noqa: S701
+        text = Environment().from_string(value).render(context)  # noqa: S701
     except TemplateError:
         return value
+    return {"True": True, "False": False}.get(text, text)
 
 
 def claims_of_role(role: str, chosen: Mapping[str, str] | None = None) -> list[Claim]:

@@ -23,4 +23,4 @@ def rendered(role: str, name: str, **values: object) -> str:
         trim_blocks=True,
     )
     environment.tests["match"] = lambda text, pattern: re.match(pattern, text) is not None
-    return environment.get_template(name).render(variables(role) | values)
+    return environment.get_template(name).render({**variables(role), **values})
