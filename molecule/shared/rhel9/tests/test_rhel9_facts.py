@@ -1,5 +1,6 @@
 """Every name and path of RHEL 9 that roles and test packages rest on is in the table of facts."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,18 @@ def test_no_part_has_a_fact_twice() -> None:
     for part in read_table().parts:
         values = [(fact.kind, fact.value) for fact in part.facts]
         assert len(values) == len(set(values)), part.name
+
+
+def test_conditions_name_tests_that_there_are() -> None:
+    """Given what the page says to be tested, the tests that it names are beside this one."""
+    there = "".join(path.name + path.read_text() for path in Path(__file__).parent.glob("*.py"))
+    named = [
+        name
+        for condition in read_table().conditions
+        for name in re.findall(r"`(test_\w+)", condition["tested"])
+    ]
+    assert named
+    assert [name for name in named if name not in there] == []
 
 
 SPECS = [pytest.param(path, id=path.stem) for path in specs()] or [
