@@ -18,11 +18,29 @@ PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
 DOWNLOAD_SECONDS = 600
 
 
+def download(packages: Iterable[tuple[str, str]]) -> None:
+    """Download the Debian packages, given as (suite, name), that are not there."""
+    missing: dict[str, list[str]] = {}
+    for suite, name in sorted(set(packages)):
+        if not any((DEBS / suite).glob(f"{name}_*.deb")):
+            missing.setdefault(suite, []).append(name)
+    for suite, names in missing.items():
+        folder = DEBS / suite
+        options = _apt_options(suite, folder)
+        try:
+            _apt(["download", *names], options, folder)
+        except CommandError:
+            # The archive has newer ones than the lists say, or there are no lists yet.
+            _apt(["update"], options, folder)
+            _apt(["download", *names], options, folder)
+
+
 def unpack(packages: Iterable[tuple[str, str]], target: Path) -> None:
-    """Put the files of Debian packages, given as (suite, name), into an empty directory."""
+    """Put the files of downloaded Debian packages, given as (suite, name), into a new directory."""
     target.mkdir(parents=True)
     for suite, name in packages:
-        run(["dpkg-deb", "--extract", str(_deb(suite, name)), str(target)], timeout=300)
+        file = next((DEBS / suite).glob(f"{name}_*.deb"))
+        run(["dpkg-deb", "--extract", str(file), str(target)], timeout=300)
     for name in MERGED:
         if (target / name).is_dir():
             shutil.copytree(target / name, target / "usr" / name, symlinks=True, dirs_exist_ok=True)
@@ -39,16 +57,6 @@ def install_wheels(lock: Path, suite: str, target: Path) -> None:
     run(argv, timeout=DOWNLOAD_SECONDS)
 
 
-def _deb(suite: str, name: str) -> Path:
-    """Return the file of a package; downloads it unless it is there."""
-    folder = DEBS / suite
-    pattern = f"{name}_*.deb"
-    if not any(folder.glob(pattern)):
-        options = _apt_options(suite, folder)
-        _apt(["download", name], options, folder)
-    return next(folder.glob(pattern))
-
-
 def _apt_options(suite: str, folder: Path) -> list[str]:
     """Return the options that give apt a world of its own with this release's lists."""
     archive = read_archive()
@@ -60,10 +68,7 @@ def _apt_options(suite: str, folder: Path) -> list[str]:
     options = ["Dir::Etc::SourceList=/dev/null", f"Dir::Etc::SourceParts={apt}/sources"]
     options += [f"Dir::State::Lists={apt}/lists", f"Dir::State::Status={apt}/status"]
     options += [f"Dir::Cache={apt}/cache", "APT::Sandbox::User=root"]
-    words = [f"--option={option}" for option in options]
-    if not any((apt / "lists").glob("*_Packages*")):
-        _apt(["update"], words, folder)
-    return words
+    return [f"--option={option}" for option in options]
 
 
 def _apt(arguments: Sequence[str], options: Sequence[str], folder: Path) -> None:

@@ -108,7 +108,9 @@ def _fill(mirror: Path, suite: str, progress: Progress) -> None:
     streams: dict[str, dict[str, list[str]]] = {}
     for repository in REPOSITORIES.values():
         (mirror / repository.path).mkdir(parents=True)
-    for spec in read_specs(suite):
+    specs = read_specs(suite)
+    debs.download(pair for spec in specs for pair in spec.packages(suite))
+    for spec in specs:
         built = _build(spec, suite, progress)
         for package in built:
             shutil.copy(package, mirror / REPOSITORIES[spec.repository].path)

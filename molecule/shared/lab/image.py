@@ -36,13 +36,16 @@ EL9_PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "iproute2", "procps",
     "ca-certificates", "less", "dnf", "rpm", "python3-dnf", "gpg", "gpg-agent", "tzdata", "polkitd",
     "python3-dbus", "python3-gi", "gir1.2-nm-1.0", "nftables", "python3-nftables", "python3-yaml",
-    "libatomic1", "libbz2-1.0", "libdb5.3", "libedit2", "libexpat1", "libffi8", "libjemalloc2",
+    "libatomic1", "libbz2-1.0", "libedit2", "libexpat1", "libffi8", "libjemalloc2",
     "liblzf1", "liblzma5", "libncurses6", "libncursesw6", "libnsl2", "libnuma1", "libpcre2-8-0",
-    "libpopt0", "libreadline8", "libseccomp2", "libsqlite3-0", "libuuid1", "libxml2", "media-types",
+    "libpopt0", "libseccomp2", "libsqlite3-0", "libuuid1", "libxml2", "media-types",
 )  # fmt: skip
-EL9_BOOKWORM = (*EL9_PACKAGES, "libaio1", "libgnutls30", "libnettle8", "libtirpc3")
+EL9_BOOKWORM = (
+    *EL9_PACKAGES, "libaio1", "libdb5.3", "libgnutls30", "libnettle8", "libreadline8", "libtirpc3",
+)  # fmt: skip
 EL9_TRIXIE = (
-    *EL9_PACKAGES, "libaio1t64", "libgnutls30t64", "libnettle8t64", "libtirpc3t64", "liburing2",
+    *EL9_PACKAGES, "libaio1t64", "libdb5.3t64", "libgnutls30t64", "libnettle8t64",
+    "libreadline8t64", "libtirpc3t64", "liburing2",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The lab's mongod lets in whom MongoDB would: the first account from its own host, then accounts."""
+"""The lab's mongod lets in whom MongoDB would: the first account from its host, then accounts."""
 
 import base64
 import hashlib
