@@ -1,17 +1,22 @@
 """Break what the roles say of RHEL 9, one place at a time, and see whether a command fails.
 
-Usage: python -m rhel9.mutations [--role ROLE]... [COMMAND...]
+Usage: python -m rhel9.mutations [--role ROLE]... [--mend] [-- COMMAND...]
 
 COMMAND is run for the files as they are, when it must succeed, and for each mutation of a
-vars/RedHat.yml, when it must fail; `{role}` in it is the role's name. By default it is the unit
-tests beside this. Prints a table. The files are restored whatever happens, as far as a process can
-promise that. Exit status: 0 when every mutation was caught, 1 when one was missed, 2 when the
-command fails by itself.
+vars/RedHat.yml, when it must fail. In it, `{role}` is the role's name, `{playbook}` the playbook
+that plays it and `{hosts}` the group of hosts that have it. By default it is the unit tests beside
+this. With --mend it is run once more after each mutation, so that hosts become what they were:
+
+    --mend -- ansible-playbook -i inventory/el9 playbooks/{playbook} --limit {hosts}
+
+Prints a table. The files are restored whatever happens, as far as a process can promise that. Exit
+status: 0 when every mutation was caught, 1 when one was missed, 2 when the command fails by itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +37,19 @@ UNIT_TESTS = [
     *(sys.executable, "-m", "pytest", "-q", "-x", TESTS),
     f"--ignore={TESTS}/test_rhel9_mutations.py",
 ]
+
+
+# Where a role is played, and on which hosts.
+PLAYS = {
+    "app_release": ("shop.yml", "payment"),
+    "base": ("base.yml", "all"),
+    "frontend": ("shop.yml", "frontend"),
+    "mongodb": ("data.yml", "mongodb"),
+    "mysql": ("data.yml", "mysql"),
+    "operator_tools": ("shop.yml", "payment"),
+    "rabbitmq": ("broker.yml", "rabbitmq"),
+    "redis": ("data.yml", "redis"),
+}
 
 
 @dataclass(frozen=True)
@@ -111,8 +129,10 @@ def applied(mutation: Mutation) -> Iterator[None]:
 
 def succeeds(command: Sequence[str], role: str) -> bool:
     """Run the command for a role, quietly; say whether it succeeded."""
+    playbook, hosts = PLAYS[role]
+    names = {"{role}": role, "{playbook}": playbook, "{hosts}": hosts}
     run = subprocess.run(
-        [word.replace("{role}", role) for word in command],
+        [re.sub(r"\{(?:role|playbook|hosts)\}", lambda m: names[m[0]], word) for word in command],
         cwd=PROJECT,
         check=False,
         stdin=subprocess.DEVNULL,
@@ -122,20 +142,31 @@ def succeeds(command: Sequence[str], role: str) -> bool:
     return run.returncode == 0
 
 
+def first_failing(command: Sequence[str], chosen: Sequence[Mutation]) -> str | None:
+    """Return the first role for which the command fails as the files are. Runs it once for each."""
+    roles = sorted({mutation.role for mutation in chosen})
+    if not any("{" in word for word in command):
+        roles = roles[:1]  # it is the same for each of them
+    return next((role for role in roles if not succeeds(command, role)), None)
+
+
+def give_up(why: str) -> int:
+    """Say why nothing can be said; return the exit status."""
+    print(why, file=sys.stderr)
+    return 2
+
+
 def main(arguments: Sequence[str]) -> int:
     """Do what the module's documentation says; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m rhel9.mutations")
     parser.add_argument("--role", action="append", help="only these roles; repeatable")
+    parser.add_argument("--mend", action="store_true", help="run the command again afterwards")
     parser.add_argument("command", nargs="*")
     options = parser.parse_args(arguments)
     command = options.command or UNIT_TESTS
     chosen = [each for each in MUTATIONS if each.role in (options.role or [each.role])]
-    for role in sorted({mutation.role for mutation in chosen}):
-        if not succeeds(command, role):
-            print(f"Without any mutation the command fails for the role {role}.", file=sys.stderr)
-            return 2
-        if "{role}" not in "".join(command):
-            break
+    if failing := first_failing(command, chosen):
+        return give_up(f"Without any mutation the command fails for the role {failing}.")
     missed = 0
     print("| role | what | mutation | result | seconds |\n|---|---|---|---|---|")
     for mutation in chosen:
@@ -143,6 +174,8 @@ def main(arguments: Sequence[str]) -> int:
         with applied(mutation):
             caught = not succeeds(command, mutation.role)
         missed += not caught
+        if options.mend and not succeeds(command, mutation.role):
+            return give_up(f"After the mutation {mutation} the command fails without it.")
         change = f"`{mutation.old.strip()}` → `{mutation.new.strip()}`"
         result = "caught" if caught else "**missed**"
         seconds = f"{time.monotonic() - started:.0f}"
