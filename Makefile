@@ -114,7 +114,7 @@ flows: $(READY) ## write docs/flows.md from the table of allowed flows
 rhel9: $(READY) ## write docs/rhel9.md from the table of facts, molecule/el9/facts.yml
 	@$(BIN)/python -m rhel9.page > docs/rhel9.md
 
-el9-mutations: $(READY) ## break what the roles say of RHEL 9, one place at a time: each must be caught, here by the unit tests: make el9-mutations ARGS='--role mysql'
+el9-mutations: $(READY) ## see that tests notice wrong names for RHEL 9: make el9-mutations ARGS='--role mysql'
 	@$(BIN)/python -m rhel9.mutations $(ARGS)
 
 lock: ## pin every Python dependency again, with hashes, to its newest version
