@@ -87,6 +87,7 @@ MUTATIONS = [
     Mutation("base", "path of a shell", "/sbin/nologin", "/bin/nologin"),
     Mutation("frontend", "module stream", "@nginx:{{ frontend_nginx_version }}", "@nginx:1.28"),
     Mutation("frontend", "user", "frontend__user: nginx", "frontend__user: www-data"),
+    Mutation("frontend", "boolean", "httpd_can_network_connect", "httpd_can_network_relay"),
     Mutation("mongodb", "package", "mongodb-org-server", "mongodb-server"),
     Mutation("mongodb", "package", "shared-openssl3", "shared-openssl11"),
     Mutation("mongodb", "path of a repository", "/yum/redhat/9/", "/yum/redhat/$releasever/"),
@@ -105,6 +106,7 @@ MUTATIONS = [
     Mutation(
         "rabbitmq", "path of the settings", "path: /etc/rabbitmq,", "path: /etc/rabbitmq-server,"
     ),
+    Mutation("rabbitmq", "port that SELinux knows", "port: 15692", "port: 15691"),
     Mutation("redis", "package", "{{ 'valkey' if", "{{ 'valkey-server' if"),
     Mutation("redis", "module stream", "@redis:7", "@redis:6"),
     Mutation("redis", "unit", 'redis__service: "{{', 'redis__service: "redis-{{'),
