@@ -25,6 +25,9 @@ rm -f "$root/etc/debian_version" "$root/etc/lsb-release"
 mkdir -p "$root/etc/sysconfig" "$root/etc/yum.repos.d" "$root/etc/pki/rpm-gpg" "$root/usr/lib64" "$root/srv/mirror"
 sed -i 's,secure_path=.*,secure_path="/sbin:/bin:/usr/sbin:/usr/bin",' "$root/etc/sudoers"
 
+# Who may use sudo is in wheel. Debian's group for that has the number of RHEL's mysql.
+chroot "$root" groupmod --gid 990 --new-name wheel sudo
+
 # The platform's Python is not the one that a package brings beside it.
 python=$(readlink "$root/usr/bin/python3")
 mv "$root/usr/bin/$python" "$root/usr/libexec/platform-python"

@@ -14,6 +14,7 @@ from lab.apt import Archive, read_archive
 from lab.checks import check_tools
 from lab.command import SYSTEM_PATH
 from lab.errors import ImageError
+from lab.genuine import ARCHIVES, genuine_path, unpack_genuine
 from lab.paths import CACHE, locked
 from lab.progress import Progress
 
@@ -89,11 +90,14 @@ def image_path(name: str, archive: Archive) -> Path:
 def find_images(names: Collection[str]) -> dict[str, Path]:
     """Return the path of each image, built or not; ImageError names an unknown one."""
     for name in names:
-        if name not in RECIPES:
-            known = ", ".join(sorted(RECIPES))
+        if name not in RECIPES and name not in ARCHIVES:
+            known = ", ".join(sorted([*RECIPES, *ARCHIVES]))
             raise ImageError(f"lab_image {name!r} is unknown (images: {known})")
     archive = read_archive()
-    return {name: image_path(name, archive) for name in names}
+    return {
+        name: genuine_path(name) if name in ARCHIVES else image_path(name, archive)
+        for name in names
+    }
 
 
 def build_image(name: str, path: Path, progress: Progress) -> None:
@@ -111,7 +115,10 @@ def build_image(name: str, path: Path, progress: Progress) -> None:
         partial = path.with_suffix(PARTIAL)
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            _bootstrap(RECIPES[name], partial, read_archive())
+            if name in ARCHIVES:
+                unpack_genuine(name, partial)
+            else:
+                _bootstrap(RECIPES[name], partial, read_archive())
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -125,7 +132,7 @@ def build_mirrors(names: Collection[str], progress: Progress) -> dict[str, list[
     """
     options: dict[str, list[str]] = {name: [] for name in names}
     for name in names:
-        if RECIPES[name].contract:
+        if name in RECIPES and RECIPES[name].contract:
             check_tools(TOOLS)
             mirror = build_mirror(RECIPES[name].suite, progress)
             options[name] = [f"--bind-ro={mirror}:{MIRROR}"]
