@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from rhel9.table import Fact, Kind
 
 # What a line of a spec says, by kind.
-LINES: dict[Kind, str] = {
-    "stream": r"^# module: *(\S+)",
-    "unit": r"_unitdir\}/([\w@-]+)\.service",
-    "user": r"^%account (\S+)|useradd .* (\S+)$",
-}
+LINES: list[tuple[Kind, str]] = [
+    ("stream", r"^# module: *(\S+)"),
+    ("unit", r"_unitdir\}/([\w@-]+)\.service"),
+    ("user", r"^%account (\S+)"),
+    ("user", r"useradd .* (\S+)$"),
+    ("user", r"^User=(\S+)"),
+    ("path", r"^ExecStart=(\S+)"),
+]
 SECTION = re.compile(
     r"^%(?:files|package|description|install|build|prep|pre|post|preun|postun|changelog)\b"
 )
@@ -30,15 +33,16 @@ def claims_of_spec(path: Path) -> list[Claim]:
     """Return what a package's spec claims.
 
     Those are the names of the packages that it makes, with their version as `name-version`, its
-    streams, units and users, and the paths that its lists of files write out.
+    streams, units, users, what its units start, and the paths that its lists of files write out.
     """
     text = path.read_text(encoding="utf-8")
     where = str(path.relative_to(PROJECT))
     claims = [Claim(where, "package", f"{name}-{_tag(text, 'Version')}") for name in _made(text)]
-    for kind, pattern in LINES.items():
-        for groups in re.findall(pattern, text, flags=re.MULTILINE):
-            name = groups if isinstance(groups, str) else "".join(groups)
-            claims.append(Claim(where, kind, name))
+    claims += [
+        Claim(where, kind, name)
+        for kind, pattern in LINES
+        for name in re.findall(pattern, text, flags=re.MULTILINE)
+    ]
     claims += [Claim(where, "path", line) for line in _files(text)]
     return list(dict.fromkeys(claims))
 

@@ -24,7 +24,7 @@ written: every name below was read where its source says, and nothing here says 
 a host of Red Hat's.
 
 *How sure* says where it was read: *primary* is the source itself, *neighbour* is one beside it,
-such as Fedora's or an older packaging, a role or a report.
+such as Fedora's or an older packaging, a role or a report; *unconfirmed* is neither.
 
 *Tested* says what notices a mistake in a role:
 
