@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 INVENTORY ?= inventory/lab
 # Inventories that the lab program boots; they share variables and secrets.
-LABS := inventory/lab inventory/single inventory/one-vm-per-service
+LABS := inventory/lab inventory/single inventory/one-vm-per-service inventory/el9
 SEEDS ?= 3
 BIN := .venv/bin
 # Tools find each other, and the lab program, without an activated environment.
@@ -31,6 +31,7 @@ demo: lab-up deploy ## boot the lab, deploy the platform and buy two products, a
 NAMES = $(or $(NAMES_$(INVENTORY)),app1 broker)
 NAMES_inventory/single := shop shop
 NAMES_inventory/one-vm-per-service := orders1 broker
+NAMES_inventory/el9 := shop broker
 OF_LAB = $(if $(filter-out inventory/lab,$(INVENTORY)), INVENTORY=$(INVENTORY))
 
 define NEXT
@@ -48,12 +49,17 @@ test: lint unit ## everything that proves the platform: lint, unit tests, and Mo
 	@echo "== molecule test"
 	$(BIN)/molecule test
 
+el9: $(READY) ## prove the platform on hosts that answer like RHEL 9, of its own
+	@echo "== molecule test --scenario-name el9"
+	$(BIN)/molecule test --scenario-name el9
+
 lint: $(READY) ## check style and types of playbooks, roles and Python
 	@echo "== ruff"; ruff check; ruff format --check
 	@echo "== mypy"; mypy apps/src apps/tests apps/build_release.py molecule/shared roles/rabbitmq/filter_plugins playbooks/ops
 	@MYPYPATH=apps mypy apps/benchmarks apps/build_storefront.py # by the name that `make bench` runs it by
 	@echo "== yamllint"; yamllint --strict .
 	@echo "== docs/flows.md"; $(BIN)/python playbooks/ops/flows.py | diff docs/flows.md -
+	@echo "== docs/rhel9.md"; $(BIN)/python -m rhel9.page | diff docs/rhel9.md -
 	@echo "== shellcheck"; git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
 	@echo "== ansible-lint"; ansible-lint --offline --profile production
 
@@ -105,7 +111,13 @@ shop-load: $(READY) ## load the shop of the lab up to its knee, or for long: mak
 flows: $(READY) ## write docs/flows.md from the table of allowed flows
 	@$(BIN)/python playbooks/ops/flows.py > docs/flows.md
 
+rhel9: $(READY) ## write docs/rhel9.md from the table of facts, molecule/el9/facts.yml
+	@$(BIN)/python -m rhel9.page > docs/rhel9.md
+
+el9-mutations: $(READY) ## see that tests notice wrong names for RHEL 9: make el9-mutations ARGS='--role mysql'
+	@$(BIN)/python -m rhel9.mutations $(ARGS)
+
 lock: ## pin every Python dependency again, with hashes, to its newest version
 	@requirements/lock.sh
 
-.PHONY: all help demo test lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench shop-load flows lock
+.PHONY: all help demo test el9 lint unit lab-up lab-down lab-status lab-reboot ssh deploy secrets release faults bench shop-load flows rhel9 el9-mutations lock

@@ -55,7 +55,7 @@ def heal(parts: Parts) -> None:
 
     platform.each(platform.names, tidy)
     restore_encryption(parts)
-    parts.on_database("systemctl start mariadb")
+    parts.on_database(f"systemctl start {parts.database.unit}")
     parts.on_broker("systemctl start rabbitmq-server")
     wait_until("the broker answers", parts.broker.answers, 90)
     _tidy_broker(parts)

@@ -7,7 +7,7 @@ from faults.scene import Scene
 from faults.wire import readable_statements
 from tests.helpers.waiting import wait_until
 
-SERVER = "systemctl show --property=MainPID --value mariadb"
+SERVER = "systemctl show --property=MainPID --value {unit}"
 
 
 @pytest.mark.fault("MySQL restart")
@@ -15,12 +15,12 @@ def test_mysql_restart(scene: Scene) -> None:
     """Restart the database in good order."""
     parts = scene.parts
     with scene.orders(repeats_allowed=True):
-        pid = parts.on_database(SERVER)
-        parts.on_database("systemctl stop mariadb")
+        pid = parts.on_database(SERVER.format(unit=parts.database.unit))
+        parts.on_database(f"systemctl stop {parts.database.unit}")
         scene.pause(0, 3)
         scene.healed()
-        parts.on_database("systemctl start mariadb")
-        assert parts.on_database(SERVER) != pid
+        parts.on_database(f"systemctl start {parts.database.unit}")
+        assert parts.on_database(SERVER.format(unit=parts.database.unit)) != pid
         scene.seen(f"process {pid} of the database was gone")
 
 
@@ -30,12 +30,15 @@ def test_mysql_kill(scene: Scene) -> None:
     """Kill the database; systemd starts it again, and it recovers what was committed."""
     parts = scene.parts
     with scene.orders(repeats_allowed=True):
-        pid = parts.on_database(SERVER)
-        parts.on_database("systemctl kill --signal=KILL mariadb")
-        wait_until("the database is gone", lambda: parts.on_database(SERVER) != pid)
+        pid = parts.on_database(SERVER.format(unit=parts.database.unit))
+        parts.on_database(f"systemctl kill --signal=KILL {parts.database.unit}")
+        wait_until(
+            "the database is gone",
+            lambda: parts.on_database(SERVER.format(unit=parts.database.unit)) != pid,
+        )
         scene.seen(f"process {pid} of the database was gone")
         scene.healed()
-        parts.on_database("systemctl start mariadb")
+        parts.on_database(f"systemctl start {parts.database.unit}")
 
 
 @pytest.mark.fast

@@ -3,8 +3,6 @@
 import pytest
 
 from faults.scene import Scene
-from tests.helpers.mongodb import UNIT as DOCUMENTS
-from tests.helpers.redis import UNIT as SESSIONS
 from tests.helpers.services import Service, catalogues
 from tests.helpers.waiting import wait_until
 
@@ -29,9 +27,11 @@ def test_store_kill(scene: Scene) -> None:
     Nothing that it has answered is lost: customers stay who they are, and what is sold stays sold.
     """
     platform = scene.parts.platform
-    group, unit = scene.in_turn([("redis", SESSIONS), ("mongodb", DOCUMENTS)])
+    group, kind = scene.in_turn([("redis", "redis_unit"), ("mongodb", "documents_unit")])
+    host = platform.only(group)
+    unit = getattr(platform.system(host), kind)
     with scene.orders():
-        _kill(scene, Service(platform, platform.only(group), unit))
+        _kill(scene, Service(platform, host, unit))
         scene.healed()
 
 

@@ -9,9 +9,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from el9.mirror import TOOLS, build_mirror
 from lab.apt import Archive, read_archive
+from lab.checks import check_tools
 from lab.command import SYSTEM_PATH
 from lab.errors import ImageError
+from lab.genuine import ARCHIVES, genuine_path, unpack_genuine
 from lab.paths import CACHE, locked
 from lab.progress import Progress
 
@@ -19,6 +22,8 @@ PARTIAL = ".partial"
 LOG_LINES = 15
 KEEP_SECONDS = 24 * 3600
 CUSTOMIZE = Path(__file__).with_name("customize-image.sh")
+CONTRACT = Path(__file__).with_name("contract-image.sh")
+MIRROR = "/srv/mirror"
 
 # What the distribution's cloud image has and roles may count on. Nothing that a role installs.
 CLOUD_PACKAGES = (
@@ -26,16 +31,49 @@ CLOUD_PACKAGES = (
     "iproute2", "procps", "ca-certificates", "less",
 )  # fmt: skip
 
+# What a host has that answers like RHEL 9: dnf, and the libraries that the packages of
+# molecule/shared/el9 need.
+EL9_PACKAGES = (
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "iproute2", "procps",
+    "ca-certificates", "less", "dnf", "rpm", "python3-dnf", "gpg", "gpg-agent", "tzdata", "polkitd",
+    "python3-dbus", "python3-gi", "gir1.2-nm-1.0", "nftables", "python3-nftables", "python3-yaml",
+    "libatomic1", "libbz2-1.0", "libedit2", "libexpat1", "libffi8", "libjemalloc2",
+    "liblzf1", "liblzma5", "libncurses6", "libncursesw6", "libnsl2", "libnuma1", "libpcre2-8-0",
+    "libpopt0", "libseccomp2", "libsqlite3-0", "libuuid1", "libxml2", "media-types",
+)  # fmt: skip
+EL9_BOOKWORM = (
+    *EL9_PACKAGES, "libaio1", "libdb5.3", "libgnutls30", "libnettle8", "libreadline8", "libtirpc3",
+)  # fmt: skip
+EL9_TRIXIE = (
+    *EL9_PACKAGES, "libaio1t64", "libdb5.3t64", "libgnutls30t64", "libnettle8t64",
+    "libreadline8t64", "libtirpc3t64", "liburing2",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one image is made: the Debian release and the packages on top of its minimal set."""
+    """How one image is made: the Debian release and the packages on top of its minimal set.
+
+    `contract` hosts answer like RHEL 9: CONTRACT changes the tree, and MIRROR has their packages.
+    """
 
     suite: str
     packages: tuple[str, ...]
+    contract: bool = False
+
+    @property
+    def scripts(self) -> list[Path]:
+        """Return what changes the fresh tree, in order."""
+        return [CUSTOMIZE, CONTRACT] if self.contract else [CUSTOMIZE]
 
 
-RECIPES = {"debian-13": Recipe("trixie", CLOUD_PACKAGES)}
+# Debian 12 has RHEL 9's systemd, dnf and firewalld; Debian 13 has programs that are too old in
+# Debian 12, or not there.
+RECIPES = {
+    "debian-13": Recipe("trixie", CLOUD_PACKAGES),
+    "el9-contract": Recipe("bookworm", EL9_BOOKWORM, contract=True),
+    "el9-contract-13": Recipe("trixie", EL9_TRIXIE, contract=True),
+}
 
 
 def image_path(name: str, archive: Archive) -> Path:
@@ -43,7 +81,7 @@ def image_path(name: str, archive: Archive) -> Path:
     recipe = RECIPES[name]
     parts = [
         name, recipe.suite, recipe.packages, archive.sources(recipe.suite), archive.settings,
-        CUSTOMIZE.read_text(encoding="utf-8"),
+        *(script.read_text(encoding="utf-8") for script in recipe.scripts),
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return CACHE / f"{name}-{digest[:12]}"
@@ -52,11 +90,14 @@ def image_path(name: str, archive: Archive) -> Path:
 def find_images(names: Collection[str]) -> dict[str, Path]:
     """Return the path of each image, built or not; ImageError names an unknown one."""
     for name in names:
-        if name not in RECIPES:
-            known = ", ".join(sorted(RECIPES))
+        if name not in RECIPES and name not in ARCHIVES:
+            known = ", ".join(sorted([*RECIPES, *ARCHIVES]))
             raise ImageError(f"lab_image {name!r} is unknown (images: {known})")
     archive = read_archive()
-    return {name: image_path(name, archive) for name in names}
+    return {
+        name: genuine_path(name) if name in ARCHIVES else image_path(name, archive)
+        for name in names
+    }
 
 
 def build_image(name: str, path: Path, progress: Progress) -> None:
@@ -74,11 +115,28 @@ def build_image(name: str, path: Path, progress: Progress) -> None:
         partial = path.with_suffix(PARTIAL)
         shutil.rmtree(partial, ignore_errors=True)
         try:
-            _bootstrap(RECIPES[name], partial, read_archive())
+            if name in ARCHIVES:
+                unpack_genuine(name, partial)
+            else:
+                _bootstrap(RECIPES[name], partial, read_archive())
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         partial.rename(path)
+
+
+def build_mirrors(names: Collection[str], progress: Progress) -> dict[str, list[str]]:
+    """Return the options for nspawn of the hosts of each image: where a contract's packages are.
+
+    Builds what is not there.
+    """
+    options: dict[str, list[str]] = {name: [] for name in names}
+    for name in names:
+        if name in RECIPES and RECIPES[name].contract:
+            check_tools(TOOLS)
+            mirror = build_mirror(RECIPES[name].suite, progress)
+            options[name] = [f"--bind-ro={mirror}:{MIRROR}"]
+    return options
 
 
 def prune_images(in_use: Collection[Path]) -> None:
@@ -103,7 +161,8 @@ def _bootstrap(recipe: Recipe, target: Path, archive: Archive) -> None:
     argv += [f"--aptopt={setting}" for setting in archive.settings]
     # The package lists stay, a day old at most when it matters: five guests need not fetch them.
     argv += ["--skip=cleanup/apt/lists"]
-    argv += [f"--customize-hook={CUSTOMIZE}", recipe.suite, str(target), "-"]
+    argv += [f"--customize-hook={script}" for script in recipe.scripts]
+    argv += [recipe.suite, str(target), "-"]
     sources = archive.sources(recipe.suite)
     done = subprocess.run(
         argv, input=sources, text=True, capture_output=True, env={"PATH": SYSTEM_PATH}, check=False

@@ -27,7 +27,7 @@ from lab.guest import (
     read_record,
     recorded_guests,
 )
-from lab.image import build_image, find_images, prune_images
+from lab.image import build_image, build_mirrors, find_images, prune_images
 from lab.inventory import Host, Lab
 from lab.machine import Machine
 from lab.network import (
@@ -69,9 +69,10 @@ def up(lab: Lab, progress: Progress, boot_timeout: float) -> None:
         try:
             for name, path in images.items():
                 build_image(name, path, progress)
+            options = build_mirrors(images.keys(), progress)
             # Nothing runs there, unless somebody killed what looks after a guest.
             _for_each(stopped, lambda host: Machine(lab.name, host.name).stop(STOP_GRACE))
-            _start(lab, stopped, new, images)
+            _start(lab, stopped, new, images, options)
             _for_each(lab.hosts, lambda host: _await_login(lab, host, progress, boot_timeout))
         except (LabError, OSError):
             _undo(lab, stopped, new)
@@ -109,7 +110,13 @@ def reboot(lab: Lab, name: str, progress: Progress, boot_timeout: float) -> None
         _await_login(lab, host, progress, boot_timeout)
 
 
-def _start(lab: Lab, stopped: list[Host], new: list[Host], images: Mapping[str, Path]) -> None:
+def _start(
+    lab: Lab,
+    stopped: list[Host],
+    new: list[Host],
+    images: Mapping[str, Path],
+    options: Mapping[str, list[str]],
+) -> None:
     """Start guests that do not run, in parallel; creates those that are new."""
     public_key = ensure_key(lab.name)
     create_network(lab, stopped)
@@ -119,7 +126,7 @@ def _start(lab: Lab, stopped: list[Host], new: list[Host], images: Mapping[str, 
             create_guest(lab, host, images[host.image], public_key)
         else:
             mount_guest(lab.name, host.name)
-        Machine(lab.name, host.name).start(host.options)
+        Machine(lab.name, host.name).start([*options[host.image], *host.options])
 
     _for_each(stopped, start)
     write_client_files(lab.name, recorded_guests(lab.name))

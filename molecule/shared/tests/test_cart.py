@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.catalogue import StandInCatalogue
 from tests.helpers.hosts import Platform
-from tests.helpers.redis import UNIT, Redis
+from tests.helpers.redis import Redis
 from tests.helpers.services import Service, carts
 from tests.helpers.waiting import wait_until
 
@@ -393,7 +393,7 @@ def test_carts_survive_the_end_of_redis(
     assert at_once(lambda _: customer.add("Linux")) == [200] * 20
     # at once, unless the disk is busy with what was written before
     wait_until("it is written", lambda: "aof_buffer_length:0" in redis.ask("INFO persistence"), 5)
-    redis.run(f"systemctl {how} {UNIT}")
+    redis.run(f"systemctl {how} {redis.unit}")
     redis.wait_until_it_answers()
     service.wait_until_ready()
     assert customer.quantities == {"Linux": 20}
@@ -407,7 +407,7 @@ def test_without_redis_it_asks_for_patience_and_goes_on_when_it_is_back(
     """By itself, without a restart of the service."""
     customer.add("Linux")
     run = service.invocation
-    redis.run(f"systemctl stop {UNIT}")
+    redis.run(f"systemctl stop {redis.unit}")
     try:
         for answer in (customer.request("GET"), customer.add("Linux")):
             assert answer.status_code == 503
@@ -418,7 +418,7 @@ def test_without_redis_it_asks_for_patience_and_goes_on_when_it_is_back(
         assert " 503 " in ready.splitlines()[0]
         assert "redis" in ready
     finally:
-        redis.run(f"systemctl start {UNIT}")
+        redis.run(f"systemctl start {redis.unit}")
         redis.wait_until_it_answers()
     service.wait_until_ready()
     assert customer.quantities == {"Linux": 1}

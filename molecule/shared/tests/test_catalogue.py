@@ -13,7 +13,7 @@ import pytest
 
 from tests.helpers.ansible import PROJECT
 from tests.helpers.hosts import Platform
-from tests.helpers.mongodb import UNIT, MongoDb
+from tests.helpers.mongodb import MongoDb
 from tests.helpers.services import Service, carts, catalogues
 from tests.helpers.waiting import stays, wait_until
 
@@ -332,7 +332,7 @@ def test_nothing_that_was_answered_is_lost_when_the_database_is_killed(
             assert reserve(client, order, {sku: 1}).status_code == 200
         for order in sold:
             assert client.post(f"/reservations/{order}/commit").status_code == 200
-        store.run(f"systemctl kill --signal=KILL {UNIT}")
+        store.run(f"systemctl kill --signal=KILL {store.unit}")
         store.wait_until_it_answers()
         service.wait_until_ready()
         assert store.stock(sku) == 80
@@ -349,7 +349,7 @@ def test_without_the_database_it_asks_for_patience_and_goes_on_when_it_is_back(
 ) -> None:
     """By itself, without a restart of the service."""
     run = service.invocation
-    store.run(f"systemctl stop {UNIT}")
+    store.run(f"systemctl stop {store.unit}")
     try:
         for answer in (client.get("/products"), reserve(client, order, {"Linux": 1})):
             assert answer.status_code == 503
@@ -359,7 +359,7 @@ def test_without_the_database_it_asks_for_patience_and_goes_on_when_it_is_back(
         assert "mongodb" in client.get("/ready").json()["checks"]
         assert client.get("/ready").status_code == 503
     finally:
-        store.run(f"systemctl start {UNIT}")
+        store.run(f"systemctl start {store.unit}")
         store.wait_until_it_answers()
     service.wait_until_ready()
     assert skus(client, q="linux administration") == ["Linux"]

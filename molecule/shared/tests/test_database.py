@@ -185,7 +185,8 @@ def test_an_account_is_bound_to_the_addresses_of_its_services_hosts(
 
 def test_the_database_starts_with_its_host(platform: Platform) -> None:
     """The unit is enabled."""
-    assert platform[platform.only("mysql")].service("mariadb").is_enabled
+    host = platform.only("mysql")
+    assert platform[host].service(platform.system(host).database_unit).is_enabled
 
 
 def _attempts(service: Service, *statements: str) -> list[int]:

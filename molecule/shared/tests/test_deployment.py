@@ -212,7 +212,7 @@ def test_a_changed_password_of_redis_is_applied_too(rotated: Rotated, platform: 
             (rotated.passwords[name], "OK"),
             (platform.secrets[name], "WRONGPASS"),
         ):
-            said = platform.feed(host, "redis-cli", f"AUTH {user} {password}\n")
+            said = platform.feed(host, platform.system(host).redis_cli, f"AUTH {user} {password}\n")
             assert said.split(maxsplit=1)[0] == answer
 
 

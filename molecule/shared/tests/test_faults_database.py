@@ -17,13 +17,13 @@ from tests.helpers.waiting import wait_until
 def _platform_works_afterwards(parts: Parts) -> Iterator[None]:
     """Leave the platform as it was found, whatever the test did."""
     yield
-    parts.on_database("systemctl start mariadb")
+    parts.on_database(f"systemctl start {parts.database.unit}")
     parts.wait_until_ready()
 
 
 def test_without_the_database_orders_are_refused_for_now_and_messages_wait(parts: Parts) -> None:
     """The shop says when to try again; a message is kept and not parked."""
-    parts.on_database("systemctl stop mariadb")
+    parts.on_database(f"systemctl stop {parts.database.unit}")
     answer = parts.shop.post(order_of("Linux"))
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
@@ -40,6 +40,6 @@ def test_without_the_database_orders_are_refused_for_now_and_messages_wait(parts
     )
     assert not any(processor.ready() for processor in parts.processors)
 
-    parts.on_database("systemctl start mariadb")
+    parts.on_database(f"systemctl start {parts.database.unit}")
     assert parts.journal.block(message["orderId"])[-1] == "📦 Warehouse notified (simulated)"
     assert parts.database.orders(message["orderId"]) == 1

@@ -377,14 +377,14 @@ def test_orders_and_sessions_survive_a_restart_of_redis(
     redis: Redis, payment: Service, guest: Shop, database: Database
 ) -> None:
     """While it is away customers are asked for patience."""
-    redis.run("systemctl stop redis-server")
+    redis.run(f"systemctl stop {redis.unit}")
     try:
         answer = guest.post(order_of("Linux"))
         _problem(answer, 503)
         assert int(answer.headers["retry-after"]) > 0
         assert "redis" in payment.http("/ready")
     finally:
-        redis.run("systemctl start redis-server")
+        redis.run(f"systemctl start {redis.unit}")
         redis.wait_until_it_answers()
         payment.wait_until_ready()
     assert database.charges(guest.guest.id) == {}

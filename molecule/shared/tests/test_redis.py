@@ -6,11 +6,9 @@ import pytest
 
 from tests.helpers import ansible
 from tests.helpers.hosts import Platform
-from tests.helpers.redis import UNIT, Redis
+from tests.helpers.redis import Redis
 from tests.helpers.services import Service, carts, payments, users
 from tests.helpers.waiting import wait_until
-
-MOST_EXPOSURE = 1.5
 
 ANSWERS = """
 import json, os, redis
@@ -186,12 +184,14 @@ def test_its_files_hold_no_password_and_are_not_for_everybody(
     platform: Platform, redis: Redis
 ) -> None:
     """Of each password there is the SHA-256."""
-    listing = redis.run("stat --format='%U:%G %a %n' /etc/redis/users.acl /etc/redis/redis.conf")
+    user, folder = redis.system.redis_user, redis.system.redis_folder
+    settings = redis.system.redis_settings
+    listing = redis.run(f"stat --format='%U:%G %a %n' {folder}/users.acl {settings}")
     assert listing.splitlines() == [
-        "root:redis 640 /etc/redis/users.acl",
-        "redis:redis 640 /etc/redis/redis.conf",
+        f"root:{user} 640 {folder}/users.acl",
+        f"{user}:{user} 640 {settings}",
     ]
-    contents = redis.run("cat /etc/redis/*")
+    contents = redis.run(f"cat {folder}/*")
     assert contents.count(" on #") == 4
     assert not [name for name, text in platform.secrets.items() if text in contents]
 
@@ -204,7 +204,8 @@ def test_it_cannot_change_its_own_settings(redis: Redis) -> None:
 
 def test_a_setting_that_it_would_not_start_with_is_refused_before_it_has_it(redis: Redis) -> None:
     """The run says what is wrong; the file stays as it was, and the server goes on."""
-    look = f"sha256sum /etc/redis/redis.conf; systemctl show {UNIT} --property=InvocationID"
+    settings = redis.system.redis_settings
+    look = f"sha256sum {settings}; systemctl show {redis.unit} --property=InvocationID"
     before = redis.run(look)
     said = ansible.failure("data", f"--limit={redis.host}", variables={"redis_maxmemory": "lots"})
     assert "argument must be a memory value" in said
@@ -213,22 +214,25 @@ def test_a_setting_that_it_would_not_start_with_is_refused_before_it_has_it(redi
 
 def test_its_exposure_is_low(redis: Redis) -> None:
     """Systemd's own judge."""
-    judged = redis.run(f"systemd-analyze security --no-pager {UNIT} | tail --lines=1")
+    judged = redis.run(f"systemd-analyze security --no-pager {redis.unit} | tail --lines=1")
     score = float(re.findall(r"exposure level for \S+: (\d+\.\d+)", judged)[0])
-    assert score <= MOST_EXPOSURE
+    assert score <= redis.system.redis_exposure
 
 
 def test_it_starts_with_its_host_and_comes_back_whatever_ended_it(
     platform: Platform, redis: Redis
 ) -> None:
     """However often: systemd does not give it up."""
-    assert platform[redis.host].service(UNIT).is_enabled
-    shown = redis.run(f"systemctl show {UNIT} --property=Restart,StartLimitIntervalUSec")
+    assert platform[redis.host].service(redis.unit).is_enabled
+    shown = redis.run(f"systemctl show {redis.unit} --property=Restart,StartLimitIntervalUSec")
     assert sorted(shown.splitlines()) == ["Restart=always", "StartLimitIntervalUSec=0"]
-    before = redis.run(f"systemctl show {UNIT} --property=MainPID")
-    redis.run(f"systemctl kill --signal=KILL {UNIT}")
+    before = redis.run(f"systemctl show {redis.unit} --property=MainPID")
+    redis.run(f"systemctl kill --signal=KILL {redis.unit}")
     wait_until(
         "it has another process",
-        lambda: redis.run(f"systemctl show {UNIT} --property=MainPID") not in {before, "MainPID=0"},
+        lambda: (
+            redis.run(f"systemctl show {redis.unit} --property=MainPID")
+            not in {before, "MainPID=0"}
+        ),
     )
     redis.wait_until_it_answers()

@@ -87,7 +87,7 @@ def test_without_the_database_it_asks_for_patience_and_answers_when_it_is_back(
     shipping: httpx.Client, parts: Parts
 ) -> None:
     """It goes on by itself."""
-    parts.on_database("systemctl stop mariadb")
+    parts.on_database(f"systemctl stop {parts.database.unit}")
     try:
         answer = shipping.get("/countries")
         assert answer.status_code == 503
@@ -95,7 +95,7 @@ def test_without_the_database_it_asks_for_patience_and_answers_when_it_is_back(
         assert shipping.get("/health").status_code == 200
         assert "mysql" in shipping.get("/ready").json()["checks"]
     finally:
-        parts.on_database("systemctl start mariadb")
+        parts.on_database(f"systemctl start {parts.database.unit}")
         parts.wait_until_ready()
     wait_until("shipping is ready", lambda: shipping.get("/ready").status_code == 200)
     assert shipping.get("/countries").status_code == 200

@@ -16,13 +16,12 @@ import pytest
 
 from tests.helpers.hosts import Platform
 from tests.helpers.journal import Journal
-from tests.helpers.redis import UNIT, Redis
+from tests.helpers.redis import Redis
 from tests.helpers.services import Service, carts, users
 from tests.helpers.waiting import wait_until
 
 Json = dict[str, Any]
 
-DOCUMENTS_UNIT = "nx-27017"
 PASSWORD = "correct horse"
 PAGE = {"X-Requested-With": "shop"}
 SESSION_COOKIE, GUEST_COOKIE = "skillupworks_session", "skillupworks_guest"
@@ -568,7 +567,7 @@ def test_sessions_survive_the_end_of_redis(
     """What was written is there afterwards, also when the server had no time to tidy up."""
     tokens = [visitor.token() for _ in range(5)]
     wait_until("it is written", lambda: "aof_buffer_length:0" in redis.ask("INFO persistence"), 5)
-    redis.run(f"systemctl {how} {UNIT}")
+    redis.run(f"systemctl {how} {redis.unit}")
     redis.wait_until_it_answers()
     service.wait_until_ready()
     assert [visitor.state(token) for token in tokens] == [200] * 5
@@ -582,7 +581,7 @@ def test_without_redis_it_asks_for_patience_and_goes_on_when_it_is_back(
     """By itself, without a restart of the service."""
     visitor.log_in()
     run = service.invocation
-    redis.run(f"systemctl stop {UNIT}")
+    redis.run(f"systemctl stop {redis.unit}")
     try:
         asked = [visitor.log_in(), visitor.register(), visitor.request("GET", "/users/me")]
         asked += [visitor.request("POST", "/guests", {}), visitor.delete()]
@@ -591,7 +590,7 @@ def test_without_redis_it_asks_for_patience_and_goes_on_when_it_is_back(
             assert int(answer.headers["retry-after"]) > 0
         _assert_not_ready(service, "redis")
     finally:
-        redis.run(f"systemctl start {UNIT}")
+        redis.run(f"systemctl start {redis.unit}")
         redis.wait_until_it_answers()
     service.wait_until_ready()
     assert visitor.state() == 200
@@ -605,7 +604,8 @@ def test_without_its_documents_it_asks_for_patience_and_goes_on_when_they_are_ba
     visitor.log_in()
     run = service.invocation
     host = platform.only("mongodb")
-    platform.run(host, f"systemctl stop {DOCUMENTS_UNIT}")
+    unit = platform.system(host).documents_unit
+    platform.run(host, f"systemctl stop {unit}")
     try:
         asked = [visitor.log_in() for _ in range(FREE_LOGINS + 1)]
         asked += [visitor.register(), visitor.request("GET", "/users/me"), visitor.delete()]
@@ -615,7 +615,7 @@ def test_without_its_documents_it_asks_for_patience_and_goes_on_when_they_are_ba
         assert visit().request("POST", "/guests", {}).status_code == 201
         _assert_not_ready(service, "mongodb")
     finally:
-        platform.run(host, f"systemctl start {DOCUMENTS_UNIT}")
+        platform.run(host, f"systemctl start {unit}")
     service.wait_until_ready()
     assert visitor.state() == 200
     assert visitor.log_in().status_code == 201

@@ -16,6 +16,9 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 
 WAIT_SECONDS = 60
 AUTHENTICATION_FAILED = 18
+# Named, since the driver tries SCRAM-SHA-1 for an account that is not there yet, which needs MD5: a
+# host in FIPS mode has none (mongo-python-driver, pull request 1536).
+MECHANISM = "SCRAM-SHA-256"
 
 Json = dict[str, Any]
 Client = MongoClient[Json]
@@ -29,6 +32,7 @@ def connect(wanted: Json, user: str = "", password: str = "", source: str = "adm
         username=user or None,
         password=password or None,
         authSource=source,
+        **({"authMechanism": MECHANISM} if user else {}),
         directConnection=True,
         retryWrites=False,
         w="majority",
@@ -68,7 +72,13 @@ def create_admin(wanted: Json) -> None:
     """Create the first account: as long as there is none, whoever is on the host may do so."""
     with connect(wanted) as client:
         try:
-            client.admin.command("createUser", "admin", pwd=wanted["admin"], roles=["root"])
+            client.admin.command(
+                "createUser",
+                "admin",
+                pwd=wanted["admin"],
+                roles=["root"],
+                mechanisms=[MECHANISM],
+            )
         except OperationFailure:
             sys.exit("MongoDB: the account admin has another password than mongodb_admin_password")
 
@@ -89,7 +99,9 @@ def update_users(client: Client, wanted: Json) -> bool:
         ):
             continue
         command = "createUser" if there is None else "updateUser"
-        client[database].command(command, name, pwd=password, roles=user["roles"])
+        client[database].command(
+            command, name, pwd=password, roles=user["roles"], mechanisms=[MECHANISM]
+        )
         changed = True
     rights.pop(("admin", "admin"), None)
     for name, database in rights:

@@ -51,12 +51,15 @@ class MongoDatabase:
     """
 
     def __init__(self, settings: MongoSettings, *, size: int) -> None:
+        # The driver's other mechanism needs MD5, which a host in FIPS mode does not have.
+        how: Document = {"authMechanism": "SCRAM-SHA-256"} if settings.mongodb_user else {}
         self._client: MongoClient[Document] = MongoClient(
             settings.mongodb_host,
             settings.mongodb_port,
             username=settings.mongodb_user or None,
             password=settings.mongodb_pass.get_secret_value() or None,
             authSource=settings.mongodb_database,
+            **how,
             appname="skillupworks",
             # this server, and not those that it knows
             directConnection=True,

@@ -21,6 +21,8 @@ class Database:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._host = platform.only("mysql")
+        self.system = platform.system(self._host)
+        self.unit = self.system.database_unit
 
     def rows(self, statement: str) -> list[list[str]]:
         """Return a statement's rows."""

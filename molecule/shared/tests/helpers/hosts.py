@@ -13,6 +13,7 @@ from testinfra.host import Host
 from lab.inventory import parse_lab
 from lab.ssh import config_path
 from tests.helpers.ansible import inventory
+from tests.helpers.systems import System, system_of
 
 T = TypeVar("T")
 
@@ -49,6 +50,10 @@ class Platform:
     def address(self, name: str) -> str:
         """Return a host's address."""
         return str(self.lab.host(name).address)
+
+    def system(self, name: str) -> System:
+        """Return what things are called on a host."""
+        return system_of(self.lab.host(name).image)
 
     def run(self, name: str, command: str) -> str:
         """Run a shell command on a host; it must succeed. Return its output, without the end."""

@@ -9,29 +9,31 @@ from typing import Any
 from tests.helpers.hosts import Platform
 from tests.helpers.waiting import wait_until
 
-UNIT = "nx-27017"
 PYTHON = "sh -c 'exec /opt/mongodb-tools/*/venv/bin/python -'"
-DATA = "/var/lib/nx-27017"
 
 CONNECT = """
 import json
 from pymongo import MongoClient
 client = MongoClient("127.0.0.1", 27017, directConnection=True, retryWrites=False,
-                     w="majority", journal=True, serverSelectionTimeoutMS=2000)
+                     w="majority", journal=True, serverSelectionTimeoutMS=2000, **{login!r})
 db = client.catalogue
 """
 
 
 class MongoDb:
-    """The server of the lab, which has no accounts."""
+    """The server, as its administrator where it has accounts."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self.host = platform.only("mongodb")
+        self.system = platform.system(self.host)
+        self.unit = self.system.documents_unit
+        login = {"username": "admin", "password": platform.secrets["vault_mongodb_admin_password"]}
+        self._connect = CONNECT.format(login=login if self.system.documents_have_accounts else {})
 
     def ask(self, expression: str) -> Any:
         """Return the value of a Python expression about `db`, the catalogue's database."""
-        script = f"{CONNECT}print(json.dumps({expression}))\n"
+        script = f"{self._connect}print(json.dumps({expression}))\n"
         answer = self._platform.feed(self.host, PYTHON, script)
         assert answer, f"no answer to {expression}"
         return json.loads(answer)
@@ -91,7 +93,7 @@ class MongoDb:
 
     def wait_until_it_answers(self) -> None:
         """Return when it answers."""
-        ping = f"{CONNECT}print(client.admin.command('ping')['ok'])\n"
+        ping = f"{self._connect}print(client.admin.command('ping')['ok'])\n"
         wait_until(
             "the document store answers",
             lambda: self._platform.feed(self.host, PYTHON, ping).startswith("1"),

@@ -6,7 +6,6 @@ from hashlib import sha256
 from tests.helpers.hosts import Platform
 from tests.helpers.waiting import wait_until
 
-UNIT = "redis-server"
 SESSION_SECONDS = 3600
 
 
@@ -16,6 +15,8 @@ class Redis:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self.host = platform.only("redis")
+        self.system = platform.system(self.host)
+        self.unit = self.system.redis_unit
         self._password = platform.secrets["vault_redis_admin_password"]
 
     def ask(self, *commands: str) -> list[str]:
@@ -24,7 +25,9 @@ class Redis:
         The password goes the way of the commands, which is their input.
         """
         lines = "\n".join((f"AUTH admin {self._password}", *commands, ""))
-        let_in, *answers = self._platform.feed(self.host, "redis-cli", lines).splitlines() or [""]
+        let_in, *answers = self._platform.feed(
+            self.host, self.system.redis_cli, lines
+        ).splitlines() or [""]
         assert let_in == "OK", let_in
         return answers
 
@@ -60,7 +63,7 @@ class Redis:
         ping = f"AUTH admin {self._password}\nPING\n"
         wait_until(
             "Redis answers",
-            lambda: self._platform.feed(self.host, "redis-cli", ping).endswith("PONG"),
+            lambda: self._platform.feed(self.host, self.system.redis_cli, ping).endswith("PONG"),
         )
 
 
