@@ -111,7 +111,7 @@ shop-load: $(READY) ## load the shop of the lab up to its knee, or for long: mak
 flows: $(READY) ## write docs/flows.md from the table of allowed flows
 	@$(BIN)/python playbooks/ops/flows.py > docs/flows.md
 
-rhel9: $(READY) ## write docs/rhel9.md from the table of facts, molecule/el9/facts.yml
+rhel9: $(READY) ## write docs/rhel9.md from the table of facts, molecule/shared/rhel9/facts.yml
 	@$(BIN)/python -m rhel9.page > docs/rhel9.md
 
 el9-mutations: $(READY) ## see that tests notice wrong names for RHEL 9: make el9-mutations ARGS='--role mysql'

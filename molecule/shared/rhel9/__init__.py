@@ -1,6 +1,6 @@
 """What is true of RHEL 9, and whether roles, units and package specs say the same.
 
-table      reads molecule/el9/facts.yml
+table      reads molecule/shared/rhel9/facts.yml
 claims     what roles claim
 packages   what the specs of contract hosts' packages claim
 templates  the roles' templates, as on RHEL

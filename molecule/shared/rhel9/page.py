@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 PAGE = """\
 # RHEL 9: what the roles rest on
 
-Written by `make rhel9` from `molecule/el9/facts.yml`. No RHEL 9 host was at hand when this was
-written: every name below was read where its source says, and nothing here says that it was seen on
-a host of Red Hat's.
+Written by `make rhel9` from `molecule/shared/rhel9/facts.yml`. No RHEL 9 host was at hand when this
+was written: every name below was read where its source says, and nothing here says that it was seen
+on a host of Red Hat's.
 
 *How sure* says where it was read: *primary* is the source itself, *neighbour* is one beside it,
 such as Fedora's or an older packaging, a role or a report; *unconfirmed* is neither.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[3]
 ROLES = PROJECT / "roles"
-TABLE = PROJECT / "molecule" / "el9" / "facts.yml"
+TABLE = PROJECT / "molecule" / "shared" / "rhel9" / "facts.yml"
 
 
 def specs() -> list[Path]:

@@ -1,4 +1,4 @@
-"""The table of facts, molecule/el9/facts.yml."""
+"""The table of facts, molecule/shared/rhel9/facts.yml."""
 
 from __future__ import annotations
 
