@@ -59,7 +59,12 @@ class Shop:
         self.stock_settler = StockSettler(self.stock, self.store, metrics)
         self.settlement = Settlement(self.store, self.stock_settler, self._wake, metrics)
         self.settler = Settler(
-            self.store, self.gateway, self.settlement, self.stock_settler, metrics
+            self.store,
+            self.gateway,
+            self.settlement,
+            self.stock_settler,
+            leases=self.store.leases,
+            metrics=metrics,
         )
         self.checkout = Checkout(
             self.store,

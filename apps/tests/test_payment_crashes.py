@@ -87,6 +87,29 @@ def test_a_process_goes_on_at_once_with_what_the_one_before_had_in_hand(
         shop.assert_settled()
 
 
+@CARDS
+@WHEN
+@STEP
+def test_who_was_cut_off_from_the_database_goes_on_as_soon_as_it_is_back(
+    shop: Shop, card: str, when: str, step: int
+) -> None:
+    end_at(shop, step, when, StoreUnavailableError)
+    shop.tried(card)
+    with suppress(StoreUnavailableError):
+        shop.settler.round()
+    shop.world.on_step = lambda _step, _when: None
+    began = shop.world.now
+
+    shop.settler.round()
+    shop.tried(card)
+    shop.stock_settler.drain()
+
+    expected = {CAPTURED: OrderState.PAID, DECLINED: OrderState.REJECTED}
+    states = [row.attempt.payment.state for row in shop.store.rows.values()]
+    assert states == [expected.get(card, states[0])]
+    assert shop.world.now - began < 1
+
+
 def test_what_a_process_at_another_place_has_in_hand_is_left_to_it(shop: Shop) -> None:
     end_at(shop, 2, "after", EndedError)
     with suppress(EndedError):

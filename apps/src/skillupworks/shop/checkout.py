@@ -17,7 +17,6 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -92,7 +91,7 @@ class Checkout:
         while clashes < ID_ATTEMPTS:
             # the key is looked up only if it turns out to be taken: most are new
             new = _new_attempt(owner, request, digest, self._leases.new())
-            if is_new and self._store.begin(key, new):
+            if is_new and self._begin(key, new):
                 if done := self._work(new, request):
                     return Paid(done.payment, repeated=False)
                 continue
@@ -108,6 +107,14 @@ class Checkout:
             else:
                 clashes += 1
         raise StoreUnavailableError("no free order id was found")
+
+    def _begin(self, key: str, new: Attempt) -> bool:
+        try:
+            return self._store.begin(key, new)
+        except StoreUnavailableError:
+            # it may have been written, and only the answer lost
+            self._leases.leave(new)
+            raise
 
     def _go_on(self, found: Attempt, request: PaymentRequest, deadline: float) -> Paid | None:
         """Answer with what there is, or finish it; None when it has to be looked at again."""
@@ -142,8 +149,10 @@ class Checkout:
             return None
         except TransientError as error:
             # whoever repeats the request need not wait for the lease to end
-            with suppress(StoreUnavailableError):
+            try:
                 self._store.free(attempt)
+            except StoreUnavailableError:
+                self._leases.leave(attempt)
             if isinstance(error, ServiceAwayError):
                 raise come_back(str(error)) from error
             raise

@@ -186,7 +186,9 @@ def _build(
     stock_settler = StockSettler(stock, own_store, metrics)
     settlement = Settlement(store, stock_settler, relay.wake, metrics)
     own_settlement = Settlement(own_store, stock_settler, relay.wake, metrics)
-    settler = Settler(own_store, gateway, own_settlement, stock_settler, metrics)
+    settler = Settler(
+        own_store, gateway, own_settlement, stock_settler, leases=leases, metrics=metrics
+    )
     reconciler = Reconciler(
         SqlSuspectStore(own_database, outbox, settings.mysql_orders_database),
         relay.wake,

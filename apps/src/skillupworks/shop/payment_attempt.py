@@ -108,6 +108,9 @@ class SettlerStore(Protocol):
     def free_left(self) -> int:
         """End the leases that processes before this one have left; return how many it were."""
 
+    def free(self, attempt: Attempt) -> None:
+        """End a lease, so that the next request can take the payment up."""
+
     def due(self, limit: int) -> list[Attempt]:
         """Return, and lease for a while, payments that somebody has to look after.
 

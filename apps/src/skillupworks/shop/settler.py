@@ -8,6 +8,7 @@ import structlog
 
 from skillupworks.errors import TransientError
 from skillupworks.shop.gateway import Gateway, GatewayTimeoutError, Pending
+from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_attempt import ABANDONED, Attempt, SettlerStore
 from skillupworks.shop.payment_metrics import PaymentMetrics
 from skillupworks.shop.payment_model import OrderState
@@ -31,18 +32,21 @@ class Settler:
     gateway knows nothing of it, the charge is cancelled first, so that it cannot arrive later.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it touches all that a payment touches
         self,
         store: SettlerStore,
         gateway: Gateway,
         settlement: Settlement,
         stock_settler: StockSettler,
+        *,
+        leases: Leases,
         metrics: PaymentMetrics,
     ) -> None:
         self._store = store
         self._gateway = gateway
         self._settlement = settlement
         self._stock_settler = stock_settler
+        self._leases = leases
         self._metrics = metrics
         self._problem: str | None = None
         self._has_freed = False
@@ -69,12 +73,14 @@ class Settler:
     def round(self) -> None:
         """Look after all payments whose time has come; raises TransientError.
 
-        First of all after those that the process before this one had in hand when it was killed.
+        First of all after those that the process before this one had in hand when it was killed,
+        and those that this one had in hand when the database went away.
         """
         if not self._has_freed:
             if freed := self._store.free_left():
                 log.info(f"{freed} payments were left by the process before")
             self._has_freed = True
+        self._leases.end_left(self._store.free)
         while not self._stopping.is_set():
             due = self._store.due(BATCH)
             for attempt in due:
