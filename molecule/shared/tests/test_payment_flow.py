@@ -209,7 +209,9 @@ def test_an_address_is_in_no_journal(
     for host in {service.host for service in (payment, *processors)} | {
         *platform.group("frontend")
     }:
-        found = f"journalctl --quiet --boot --all --output=export | grep --count '{street}' || true"
+        # sudo logs this command as well, which must not find itself
+        pattern = f"[{street[0]}]{street[1:]}"
+        found = f"journalctl -q --boot --all --output=export | grep --count '{pattern}' || true"
         assert platform.run(host, found).strip() == "0"
 
 
