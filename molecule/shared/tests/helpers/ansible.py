@@ -26,9 +26,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Run:
-    """What a run of playbooks did; each has its own document."""
+    """What a run of playbooks did; each has its own document. `messages` is what it warned of."""
 
     documents: list[Json]
+    messages: str
 
     @property
     def changed(self) -> list[str]:
@@ -80,15 +81,19 @@ def variable(name: str) -> dict[str, Any]:
     return {host: result[name] for host, result in hosts.items()}
 
 
-def playbooks(*arguments: str, variables: Mapping[str, object] | None = None) -> Run:
+def playbooks(
+    *arguments: str,
+    variables: Mapping[str, object] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Run:
     """Run playbooks by name, with options among the names, and with these variables."""
-    run = _run_playbooks(arguments, variables, JSON_OUTPUT)
+    run = _run_playbooks(arguments, variables, JSON_OUTPUT | dict(env or {}))
     documents, text = [], run.stdout.lstrip()
     while text:
         document, end = json.JSONDecoder().raw_decode(text)
         documents.append(document)
         text = text[end:].lstrip()
-    return Run(documents)
+    return Run(documents, run.stderr)
 
 
 def output(*names: str, variables: Mapping[str, object], verbosity: int) -> str:
