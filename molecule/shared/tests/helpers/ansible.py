@@ -77,8 +77,9 @@ def variable(name: str) -> dict[str, Any]:
     """Return a variable of the playbooks for each host, as Ansible resolves it."""
     module = ("--module-name", "ansible.builtin.debug", "--args", f"var={name}")
     run = _run("ansible", "all", *module, "--playbook-dir", "playbooks", env=JSON_OUTPUT)
-    hosts = json.loads(run.stdout)["plays"][0]["tasks"][0]["hosts"]
-    return {host: result[name] for host, result in hosts.items()}
+    # with Mitogen each host has a task of its own there
+    tasks = json.loads(run.stdout)["plays"][0]["tasks"]
+    return {host: result[name] for task in tasks for host, result in task["hosts"].items()}
 
 
 def playbooks(
