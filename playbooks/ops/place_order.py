@@ -122,8 +122,14 @@ def journal(inventory: str, order_id: str) -> dict[str, str]:
         capture_output=True,
         text=True,
     )
-    hosts = json.loads(run.stdout)["plays"][0]["tasks"][0]["hosts"]
-    return {host: result["stdout"] for host, result in hosts.items() if result["stdout"]}
+    # one for all hosts or one for each, as the strategy has it
+    tasks = json.loads(run.stdout)["plays"][0]["tasks"]
+    return {
+        host: result["stdout"]
+        for task in tasks
+        for host, result in task["hosts"].items()
+        if result["stdout"]
+    }
 
 
 def main() -> None:
