@@ -20,8 +20,9 @@ import gevent
 from benchmarks.shop_load import plot
 from benchmarks.shop_load.arrivals import MOST_AT_ONCE, arrive
 from benchmarks.shop_load.lab import Lab
+from benchmarks.shop_load.memory import Samples, sample
 from benchmarks.shop_load.mix import PATIENCE_SECONDS, ShopError, Shoppers
-from benchmarks.shop_load.soak import Samples, account, outcome, sample
+from benchmarks.shop_load.soak import account, outcome
 from benchmarks.shop_load.steps import Step, step_of
 
 HERE = Path(__file__).resolve().parent
@@ -76,18 +77,27 @@ def main() -> int:
     options = _parse()
     try:
         lab = None if options.url else Lab(options.inventory)
-        if lab is not None and not options.as_it_is:
+        if lab is None or options.as_it_is:
+            return _run(options, lab)
+        try:
             print("delivering stock, and lifting the limit of requests per address")
             lab.prepare()
-        load = Load(options.url or (lab.url if lab else ""), options.seed)
-        load.shoppers.arrive()
-        load.step(min(options.rates), options.warm)
-        if options.soak:
-            return _soak(options, load, lab)
-        return _steps(options, load)
+            return _run(options, lab)
+        finally:
+            print("putting both back")
+            lab.put_back()
     except ShopError as error:
         print(f"shop-load: {error}", file=sys.stderr)
         return 1
+
+
+def _run(options: argparse.Namespace, lab: Lab | None) -> int:
+    load = Load(options.url or (lab.url if lab else ""), options.seed)
+    load.shoppers.arrive()
+    load.step(min(options.rates), options.warm)
+    if options.soak:
+        return _soak(options, load, lab)
+    return _steps(options, load)
 
 
 def _steps(options: argparse.Namespace, load: Load) -> int:
@@ -101,7 +111,7 @@ def _steps(options: argparse.Namespace, load: Load) -> int:
             break
         gevent.sleep(PAUSE_SECONDS)
     states = account(load.shoppers.orders, load.shoppers.state)
-    result = outcome(states, [])
+    result = outcome(states, None)
     print(f"orders: {result.accepted} accepted, {result.states}")
     document = {"steps": [step.as_json() for step in steps], "orders": result.as_json()}
     _write(options.results / "steps.json", document)
@@ -116,14 +126,16 @@ def _soak(options: argparse.Namespace, load: Load, lab: Lab | None) -> int:
     step = load.step(options.rate, options.soak * 60)
     _print(step)
     states = account(load.shoppers.orders, load.shoppers.state)
-    if lab and sampler:
+    if sampler:
         sampler.kill()
-        samples.append((options.soak * 60, lab.memory()))
-    result = outcome(states, samples)
+        if sampler.exception:
+            raise ShopError(f"memory could not be weighed: {sampler.exception}")
+    result = outcome(states, samples if lab else None, options.soak * 60)
     _write(options.results / "soak.json", {"step": step.as_json(), "soak": result.as_json()})
     print(f"orders: {result.accepted} accepted, {result.states}")
-    for unit, weight in (samples[-1][1] if samples else {}).items():
-        print(f"  {unit:<32} {samples[0][1].get(unit, 0):>8} KiB → {weight:>8} KiB")
+    for name, unit in (samples[-1][1] if samples else {}).items():
+        before = samples[0][1].get(name)
+        print(f"  {name:<32} {before.kib if before else 0:>8} KiB → {unit.kib:>8} KiB")
     for line in (*result.unfinished, *result.grown):
         print(f"WRONG: {line}")
     print(f"written: {options.results / 'soak.json'}")

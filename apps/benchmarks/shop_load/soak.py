@@ -2,27 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
-import gevent
-from gevent.pool import Pool
+from benchmarks.shop_load.memory import Samples, grown
 
-__all__ = ["Samples", "Soak", "account", "grown", "outcome", "sample"]
+__all__ = ["Soak", "account", "outcome"]
 
-SAMPLE_SECONDS = 60.0
 SETTLE_SECONDS = 300.0
 ASKED_AT_ONCE = 20
-# what a unit weighs after a while is compared with the end: caches fill, and pools grow, first
-WARM_SHARE = 0.2
-GROWTH = 1.10
-GROWTH_KIB = 8 * 1024
-# their memory is a cache of a settled size, which fills with data
-STORES = ("mariadb", "mysqld", "mongod", "nx-27017", "rabbitmq-server", "redis-server", "valkey")
-
-# seconds since the begin, and KiB by `unit@host`
-Samples = list[tuple[float, dict[str, int]]]
 
 
 @dataclass(frozen=True)
@@ -40,49 +30,31 @@ class Soak:
         return asdict(self)
 
 
-def sample(memory: Callable[[], dict[str, int]], samples: Samples) -> None:
-    """Weigh all units again and again, until it is killed."""
-    began = monotonic()
-    while True:
-        samples.append((round(monotonic() - began, 1), memory()))
-        gevent.sleep(SAMPLE_SECONDS)
-
-
 def account(
-    orders: Collection[str], state: Callable[[str], str], seconds: float = SETTLE_SECONDS
+    orders: Collection[str],
+    state: Callable[[str], str],
+    seconds: float = SETTLE_SECONDS,
+    pause: Callable[[float], None] = sleep,
 ) -> dict[str, str]:
     """Ask for each order until it is processed, for so many seconds; return the last states."""
     states = dict.fromkeys(orders, "unknown")
     deadline = monotonic() + seconds
     while open_ := [order for order, known in states.items() if known != "processed"]:
-        pool = Pool(ASKED_AT_ONCE)
-        states |= dict(zip(open_, pool.imap(state, open_), strict=True))
+        # greenlets in a run, as Locust has replaced threads
+        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+            states |= dict(zip(open_, pool.map(state, open_), strict=True))
         if monotonic() > deadline:
             break
-        gevent.sleep(1)
+        pause(1)
     return states
 
 
-def grown(samples: Samples) -> list[str]:
-    """Return a line for each service's unit that weighs more at the end than when it was warm."""
-    warm_from = samples[-1][0] * WARM_SHARE
-    first = next(weights for seconds, weights in samples if seconds >= warm_from)
-    last = samples[-1][1]
-    return [
-        f"{unit}: {first[unit]} KiB when warm, {weight} KiB at the end"
-        for unit, weight in last.items()
-        if unit in first
-        and unit.partition("@")[0] not in STORES
-        and weight > first[unit] * GROWTH + GROWTH_KIB
-    ]
-
-
-def outcome(states: dict[str, str], samples: Samples) -> Soak:
-    """Return the account of a run."""
+def outcome(states: dict[str, str], samples: Samples | None, seconds: float = 0) -> Soak:
+    """Return the account of a run of so many seconds; None when its memory was not looked at."""
     return Soak(
         accepted=len(states),
         states=dict(Counter(states.values())),
         unfinished=sorted(order for order, state in states.items() if state != "processed")[:100],
-        grown=grown(samples) if samples else [],
-        memory=samples,
+        grown=[] if samples is None else grown(samples, seconds),
+        memory=samples or [],
     )

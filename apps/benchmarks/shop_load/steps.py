@@ -1,11 +1,14 @@
 """The figures of one rate, and whether the shop is past its knee."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from locust.stats import RequestStats
+if TYPE_CHECKING:
+    from locust.stats import RequestStats
 
-from benchmarks.shop_load.arrivals import Arrived
+    from benchmarks.shop_load.arrivals import Arrived
 
 __all__ = ["Service", "Step", "step_of"]
 
@@ -77,7 +80,7 @@ def step_of(rate: float, arrived: Arrived, stats: RequestStats) -> Step:
 
 def _by_service(stats: RequestStats) -> list[Any]:
     """Return one entry per service; Locust has one per service and method."""
-    merged = RequestStats()
+    merged = type(stats)()
     for entry in stats.entries.values():
         merged.get(entry.name, "").extend(entry)
     return list(merged.entries.values())
