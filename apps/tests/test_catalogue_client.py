@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
+from urllib3.exceptions import ProtocolError
 
 from skillupworks.runtime import trace
-from skillupworks.runtime.http_client import PAUSE_SECONDS
+from skillupworks.runtime.http_client import JITTER_SECONDS, PAUSE_SECONDS
 from skillupworks.shop import catalogue_client
 from skillupworks.shop.catalogue_client import (
     Absent,
@@ -231,6 +232,17 @@ def test_a_catalogue_that_hangs_costs_a_moment(
     assert len(server.requests) == 2
     quick.close()
     del catalogue
+
+
+def test_a_request_is_repeated_after_a_random_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", waited.append)
+    for _ in range(20):
+        error = ProtocolError("the connection was closed")
+        catalogue_client.RETRIES.increment("GET", "/products/Linux", error=error).sleep()
+
+    assert len(set(waited)) > 10
+    assert all(0 <= seconds <= JITTER_SECONDS for seconds in waited)
 
 
 def test_a_slow_catalogue_gets_so_much_time_for_a_cart_and_no_more(

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from skillupworks.runtime import http_client
-from skillupworks.runtime.http_client import PAUSE_SECONDS, ServiceAwayError, ServiceClient
+from skillupworks.runtime.http_client import (
+    JITTER_SECONDS,
+    PAUSE_SECONDS,
+    ServiceAwayError,
+    ServiceClient,
+)
 from skillupworks.runtime.problems import ProblemError
 from skillupworks.shop.shipping_client import HttpQuotes, Quoted
 from skillupworks.shop.stock_client import HttpStock, Reserved, StockRefusedError
@@ -172,6 +177,21 @@ def test_a_request_whose_answer_is_lost_is_repeated_once(
     with pytest.raises(ServiceAwayError):
         HttpStock(client).reserve("ORD-1", {"Linux": 2})
     assert len(server.requests) == 4
+
+
+def test_before_a_request_is_repeated_a_random_moment_passes(server: Server) -> None:
+    waited: list[float] = []
+    url = f"http://127.0.0.1:{server.server_port}"
+    client = ServiceClient("catalogue", url, wait=waited.append)
+    for _ in range(20):
+        server.drops = 1
+        client.call("GET", "/quotes")
+    client.call("GET", "/quotes")
+    client.close()
+
+    assert len(waited) == 20
+    assert len(set(waited)) > 10
+    assert all(0 <= seconds <= JITTER_SECONDS for seconds in waited)
 
 
 def test_a_service_that_failed_is_left_alone_for_a_moment(

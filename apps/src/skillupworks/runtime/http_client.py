@@ -8,7 +8,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from time import monotonic
+from random import uniform
+from time import monotonic, sleep
 
 import structlog
 import urllib3
@@ -17,7 +18,7 @@ from urllib3.exceptions import HTTPError
 from skillupworks.errors import TransientError
 from skillupworks.runtime import trace
 
-__all__ = ["HttpPool", "Reply", "ServiceAwayError", "ServiceClient", "read_up_to"]
+__all__ = ["HttpPool", "JitteredRetry", "Reply", "ServiceAwayError", "ServiceClient", "read_up_to"]
 
 log = structlog.get_logger()
 
@@ -26,10 +27,25 @@ REPLY_SECONDS = 2.0
 # for both attempts together
 CALL_SECONDS = 3.0
 PAUSE_SECONDS = 2.0
+# at the most, before the second attempt: those that failed together are not to come back together
+JITTER_SECONDS = 0.1
 ANSWER_BYTES = 64 * 1024
 CONNECTIONS = 10
 
 ONCE = urllib3.Retry(total=False, redirect=False)
+
+
+def jitter() -> float:
+    """Return for how long to wait before a request is sent once more."""
+    return uniform(0, JITTER_SECONDS)  # noqa: S311 - no secret
+
+
+class JitteredRetry(urllib3.Retry):
+    """Waits before each further attempt; urllib3's own back-off begins with the third one."""
+
+    def get_backoff_time(self) -> float:
+        """Return how many seconds to wait."""
+        return jitter()
 
 
 def read_up_to(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
@@ -136,10 +152,18 @@ class ServiceClient:
     After a failure it is not asked for PAUSE_SECONDS, and taken for away at once.
     """
 
-    def __init__(self, name: str, url: str, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        clock: Callable[[], float] = monotonic,
+        wait: Callable[[float], None] = sleep,
+    ) -> None:
         self._name = name
         self._pool = HttpPool(url, clock=clock)
         self._clock = clock
+        self._wait = wait
 
     def call(self, method: str, path: str, body: object = None) -> Reply:
         """Return the answer to a request that may be repeated, and is so once: below 500."""
@@ -152,6 +176,7 @@ class ServiceClient:
                 reply = self._send(method, path, content, deadline)
             except (HTTPError, OSError):
                 # the server may have closed an idle connection at the same moment
+                self._wait(jitter())
                 reply = self._send(method, path, content, deadline)
         except (HTTPError, OSError) as error:
             self._pool.pause()

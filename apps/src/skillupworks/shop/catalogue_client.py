@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry, Counter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from urllib3.exceptions import HTTPError
 
-from skillupworks.runtime.http_client import HttpPool
+from skillupworks.runtime.http_client import HttpPool, JitteredRetry
 from skillupworks.runtime.validation import problems_of
 from skillupworks.shop.fields import Code, Text
 from skillupworks.shop.products import Price
@@ -36,7 +36,7 @@ REPLY_SECONDS = 1.0
 CART_SECONDS = 2.0
 CACHE_SIZE = 1_000
 # once more where the server closed an idle connection at the same moment
-RETRIES = urllib3.Retry(total=1, connect=0, redirect=0, status=0)
+RETRIES = JitteredRetry(total=1, connect=0, redirect=0, status=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 from skillupworks.runtime.health import Readiness
 from skillupworks.runtime.http_app import add_facts, create_http_app
 from skillupworks.runtime.problems import ProblemError, responses
+from skillupworks.runtime.turns import Turns
 from skillupworks.shop.checkout import Checkout
 from skillupworks.shop.checkout_steps import refused
 from skillupworks.shop.gateway import CARD_DECLINED
@@ -41,6 +42,11 @@ PAY_PROBLEMS = responses(
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
+
+# A charge may take GATEWAY_TIMEOUT_SECONDS, and all routes share 40 threads: half of them are for
+# other requests, however slow the gateway is.
+AT_ONCE = 20
+TURN_SECONDS = 5.0
 
 
 def _printable(value: str) -> str:
@@ -94,12 +100,14 @@ def create_app(parts: Parts, readiness: Readiness, registry: CollectorRegistry) 
             raise no_session()
         return session.owner
 
+    turns = Turns(AT_ONCE, TURN_SECONDS)
     Owner = Annotated[str, Depends(find_owner)]  # noqa: N806 - a type
 
     @app.post(
         "/payments",
         status_code=HTTPStatus.CREATED,
         summary="Pay for an order",
+        dependencies=[Depends(turns.take, scope="function")],
         responses=PAY_PROBLEMS
         | {HTTPStatus.ACCEPTED.value: {"model": PaymentAnswer, "description": "Not known yet"}},
     )
