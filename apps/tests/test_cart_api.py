@@ -348,7 +348,7 @@ def test_without_the_catalogue_there_is_a_cart_without_prices(
     assert (200, "degraded") == (ready.status_code, ready.json()["status"])
 
 
-def test_a_product_that_is_sold_no_longer_makes_no_total(
+def test_what_is_not_sold_is_left_out_of_the_total_and_named(
     client: TestClient, catalogue: MemoryCatalogue
 ) -> None:
     add(client)
@@ -359,7 +359,22 @@ def test_a_product_that_is_sold_no_longer_makes_no_total(
 
     assert answer["items"][0]["priceMinor"] == 199_900
     assert answer["items"][1]["note"] == "Git: is not sold"
-    assert answer["total"] is None
+    assert answer["notes"] == ["Git: is not sold"]
+    assert answer["totalMinor"] == 199_900
+
+
+def test_what_was_never_sold_and_came_in_while_the_catalogue_was_away_is_in_nobodys_way(
+    client: TestClient, catalogue: MemoryCatalogue
+) -> None:
+    add(client)
+    catalogue.away = True
+    assert add(client, "Shipping Cost").json()["totalMinor"] is None
+    catalogue.away = False
+
+    answer = client.get("/carts/alice").json()
+    assert (answer["totalMinor"], answer["notes"]) == (199_900, ["Shipping Cost: is not sold"])
+    answer = client.delete("/carts/alice/items/Shipping%20Cost").json()
+    assert (len(answer["items"]), answer["notes"]) == (1, [])
 
 
 def test_without_redis_the_client_is_told_to_come_back(

@@ -364,6 +364,22 @@ def test_without_the_catalogue_a_cart_has_no_prices_and_says_so(
     wait_until("there are prices", lambda: customer.cart["totalMinor"] == 479_700, 10)
 
 
+def test_what_is_not_sold_is_in_nobodys_way_when_the_catalogue_is_back(
+    customer: Customer, catalogue: StandInCatalogue
+) -> None:
+    """It is named, and the rest of the cart can be bought."""
+    customer.add("Linux")
+    catalogue.stop()
+    try:
+        wait_until("the price is too old", lambda: customer.cart["total"] is None, 10)
+        assert customer.add("Shipping Cost").status_code == 200
+    finally:
+        catalogue.start()
+    wait_until("there is a total", lambda: customer.cart["totalMinor"] == 199_900, 10)
+    assert customer.cart["notes"] == ["Shipping Cost: is not sold"]
+    assert customer.request("DELETE", "/items/Shipping%20Cost").json()["notes"] == []
+
+
 def test_a_catalogue_that_hangs_does_not_make_the_cart_hang(
     log_in: LogIn, catalogue: StandInCatalogue
 ) -> None:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from skillupworks.shop.cart_store import Cart
-from skillupworks.shop.catalogue_client import LookUp, Product
+from skillupworks.shop.catalogue_client import Absent, LookUp, Product
 from skillupworks.shop.fields import Code
 from skillupworks.shop.money import CURRENCY, to_rupees
 from skillupworks.shop.payment_model import MAX_ITEMS, MAX_QUANTITY
@@ -114,7 +114,7 @@ class CartAnswer(_HttpModel):
     items: list[LineAnswer]
     total: Annotated[
         int | float | None,
-        Field(description="Rupees, without shipping; null while a price is missing"),
+        Field(description="Rupees, without shipping and what is not sold; null: not known now"),
     ]
     total_minor: Annotated[int | None, Field(description="The same in paise")]
     currency: Annotated[str, Field(examples=[CURRENCY])]
@@ -128,8 +128,10 @@ class CartAnswer(_HttpModel):
         """Return the answer for a cart with the products of all its lines."""
         lines = [LineAnswer.of(sku, cart.quantities[sku], products[sku]) for sku in cart.quantities]
         sums = [line.price_minor * line.quantity for line in lines if line.price_minor is not None]
-        # a total of some lines would be a wrong price
-        total = sum(sums) if len(sums) == len(lines) else None
+        # What is not sold costs nothing, and is not in the way of the rest. A total without a price
+        # that is only not known at the moment would be a wrong one.
+        known = all(products[sku] is not Absent.AWAY for sku in cart.quantities)
+        total = sum(sums) if known else None
         shipping = cart.shipping
         return cls(
             id=cart_id,

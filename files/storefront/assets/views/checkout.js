@@ -18,9 +18,14 @@ const DECLINED = "Your card was declined and nothing was charged. Please try ano
 export async function checkout({ signal }) {
   const left = pending();
   if (left) return { title: "Finishing your payment", content: unfinished(left, signal) };
-  const state = await load();
+  const state = sold(await load());
   if (!state.items.length) return { title: "Checkout", content: empty("Nothing to pay for", "Your cart is empty.") };
   return { title: "Checkout", content: await form(state, signal) };
+}
+
+/** With a total, a line without a price is one that is not sold: it stays in the cart. @param {any} cart */
+function sold(cart) {
+  return cart.totalMinor === null ? cart : { ...cart, items: cart.items.filter((line) => line.priceMinor !== null) };
 }
 
 async function form(state, signal) {
