@@ -98,7 +98,7 @@ def test_every_address_is_below_the_mirror(role: str) -> None:
 
 def test_only_roles_with_a_mirror_name_addresses() -> None:
     """Given the other roles, nothing on a host is fetched but what the inventory names."""
-    found = lines(r"https?://(?!127\.0\.0\.1|\{\{|\$host|\(\?|')")
+    found = lines(r"https?://(?!127\.0\.0\.1|\{\{|\$host|\$shop_name|\(\?|')")
     own = tuple(f"roles/{role}/" for role in MIRRORS)
     assert [line for line in found if line.startswith("roles/") and not line.startswith(own)] == []
 
