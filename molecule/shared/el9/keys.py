@@ -1,6 +1,7 @@
 """The keys that stand for the distributor's and the vendors' own: made once on this machine."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def user_id(name: str) -> str:
 
 def sign_packages(packages: list[Path], key: str) -> None:
     """Sign RPMs."""
-    _run(["rpmsign", "--define", f"_gpg_name {user_id(key)}", "--addsign", *map(str, packages)])
+    # rpm has the path of another gpg than Debian.
+    settings = (f"_gpg_name {user_id(key)}", f"__gpg {shutil.which('gpg', path=SYSTEM_PATH)}")
+    words = [word for setting in settings for word in ("--define", setting)]
+    _run(["rpmsign", *words, "--addsign", *map(str, packages)])
 
 
 def sign_repository(repository: Path, key: str) -> None:

@@ -39,7 +39,7 @@ printf 'enable %s\n' sshd.service firewalld.service chronyd.service \
     > "$root/usr/lib/systemd/system-preset/90-default.preset"
 echo 'disable *' > "$root/usr/lib/systemd/system-preset/99-default-disable.preset"
 
-# Packages are dnf's. Its index is refreshed at each call: a lab's mirror is on the same machine.
+# Packages are dnf's, from the lab's mirror, which is on the same machine.
 chroot "$root" rpm --initdb
 cat > "$root/etc/dnf/dnf.conf" <<'DNF'
 [main]
@@ -76,8 +76,21 @@ StandardOutput=null
 StandardError=null
 DynamicUser=yes
 UNIT
+# dnf asks its database which release the host has.
+cat > "$root/etc/systemd/system/lab-release.service" <<'UNIT'
+[Unit]
+Description=What a host has installed that is not of the lab's packages
+Before=ssh.service
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'rpm --query --quiet redhat-release || \
+    rpm --install --justdb --nosignature /srv/mirror/cdn.redhat.com/content/dist/rhel9/9/x86_64/baseos/os/redhat-release-*.rpm'
+UNIT
 mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
-ln -sf ../lab-mirror.service "$root/etc/systemd/system/multi-user.target.wants/lab-mirror.service"
+for unit in lab-mirror.service lab-release.service; do
+    ln -sf "../$unit" "$root/etc/systemd/system/multi-user.target.wants/$unit"
+done
 
 # Debian's own tools are out of the way, so that a role that calls them fails as it would there.
 mkdir -p "$root/usr/lib/lab-hidden"

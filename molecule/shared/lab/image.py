@@ -39,7 +39,7 @@ EL9_PACKAGES = (
     "python3-dbus", "python3-gi", "gir1.2-nm-1.0", "nftables", "python3-nftables", "python3-yaml",
     "libatomic1", "libbz2-1.0", "libedit2", "libexpat1", "libffi8", "libjemalloc2",
     "liblzf1", "liblzma5", "libncurses6", "libncursesw6", "libnsl2", "libnuma1", "libpcre2-8-0",
-    "libpopt0", "libseccomp2", "libsqlite3-0", "libuuid1", "libxml2", "media-types",
+    "libpopt0", "libseccomp2", "libsqlite3-0", "libuuid1", "libxml2", "media-types", "netbase",
 )  # fmt: skip
 EL9_BOOKWORM = (
     *EL9_PACKAGES, "libaio1", "libdb5.3", "libgnutls30", "libnettle8", "libreadline8", "libtirpc3",

@@ -24,7 +24,8 @@ def test_it_cannot_be_reached_from_hosts_that_do_not_need_it(platform: Platform)
     """Where it has no password, the firewall is what keeps others out."""
     address = platform.address(platform.only("mongodb"))
     connect = f"timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/27017'"
-    needed = {*platform.group("catalogue"), platform.only("mongodb")}
+    clients = (*platform.group("catalogue"), *platform.group("user"))
+    needed = {*clients, platform.only("mongodb")}
     reached = platform.each(platform.names, lambda name: platform[name].run(connect).rc == 0)
     assert {name for name, ok in reached.items() if ok} == needed
 

@@ -5,7 +5,6 @@ import pytest
 from tests.helpers.ansible import variable
 from tests.helpers.hosts import Platform
 
-COMMAND = "/usr/local/bin/skillupworks"
 SETTINGS = "/etc/skillupworks/skillupworks.env"
 
 
@@ -20,7 +19,7 @@ def test_the_command_is_the_one_of_the_release(platform: Platform, hosts: list[s
     """It goes back and forth with the release, and runs wherever it is."""
     versions = variable("app_release_version")
     for name in hosts:
-        file = platform[name].file(COMMAND)
+        file = platform[name].file(_command(platform, name))
         assert file.linked_to == f"/opt/skillupworks/releases/{versions[name]}/bin/skillupworks"
         assert platform.run(name, "skillupworks --version").startswith("skillupworks, version ")
 
@@ -28,7 +27,7 @@ def test_the_command_is_the_one_of_the_release(platform: Platform, hosts: list[s
 def test_no_other_host_has_it(platform: Platform, hosts: list[str]) -> None:
     """Neither the command nor the password."""
     for name in sorted({*platform.names} - {*hosts}):
-        assert not platform[name].file(COMMAND).exists
+        assert not platform[name].file(_command(platform, name)).exists
         assert not platform[name].file(SETTINGS).exists
 
 
@@ -52,3 +51,7 @@ def test_only_root_can_use_it(platform: Platform, hosts: list[str]) -> None:
         answer = platform[name].run("runuser -u skillupworks -- skillupworks dlq list")
         assert answer.rc != 0
         assert f"only root may read {SETTINGS}" in answer.stderr
+
+
+def _command(platform: Platform, name: str) -> str:
+    return f"{platform.system(name).commands_folder}/skillupworks"

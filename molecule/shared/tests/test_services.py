@@ -99,12 +99,14 @@ def test_secrets_are_in_a_file_that_only_root_can_read(services: list[Service]) 
         file = service.platform[service.host].file(f"/etc/skillupworks/{service.unit}.env")
         assert (oct(file.mode), file.user, file.group) == ("0o600", "root", "root")
         names = re.findall(r"^(\w+)=", file.content_string, re.MULTILINE)
-        # these have nothing to do with the broker, and the lab's document store has no accounts
+        documents = service.platform.system(service.platform.only("mongodb"))
+        documents_pass = {"MONGODB_PASS"} if documents.documents_have_accounts else set()
+        # these have nothing to do with the broker
         expected = {
             "shipping": {"MYSQL_PASS"},
             "cart": {"REDIS_PASS"},
-            "catalogue": set(),
-            "user": {"REDIS_PASS"},
+            "catalogue": documents_pass,
+            "user": {"REDIS_PASS"} | documents_pass,
             "payment": {"MYSQL_PASS", "RABBITMQ_PASS", "REDIS_PASS", "GATEWAY_WEBHOOK_SECRET"},
         }
         assert set(names) == expected.get(service.unit, {"MYSQL_PASS", "RABBITMQ_PASS"})

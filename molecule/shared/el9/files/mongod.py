@@ -34,8 +34,10 @@ ITERATIONS = 15000
 UNAUTHORIZED, FAILED, NOT_FOUND, EXISTS = 13, 18, 11, 51003
 # What MongoDB answers to whoever asks.
 OPEN = {"hello", "isMaster", "ismaster", "ping", "buildInfo", "buildinfo", "endSessions", "logout"}
+# It would say every command in the log.
 ENGINE = (
-    "import sys; sys.path.insert(0, '/usr/libexec/mongod-contract');"
+    "import logging, sys; sys.path.insert(0, '/usr/libexec/mongod-contract');"
+    "logging.getLogger('nx_27017').setLevel('WARNING');"
     "from nx_27017.nx_27017 import main; main()"
 )
 # The settings that a file may have; another one is an error, as it is MongoDB's.
@@ -321,6 +323,7 @@ async def run(settings: Json) -> int:
     pid = data / "engine.pid"
     pid.unlink(missing_ok=True)
     options = [
+        "--threaded",
         "--host",
         "127.0.0.1",
         "--port",

@@ -24,6 +24,8 @@ class System:
     documents_mode: int
     documents_exposure: float
     documents_have_accounts: bool
+    commands_folder: str
+    crypto_policies: bool
 
 
 DEBIAN = System(
@@ -41,6 +43,8 @@ DEBIAN = System(
     documents_mode=0o700,
     documents_exposure=1.5,
     documents_have_accounts=False,
+    commands_folder="/usr/local/bin",
+    crypto_policies=False,
 )
 
 # What SELinux does there for servers, systemd cannot without getting into its way.
@@ -59,6 +63,8 @@ RHEL = System(
     documents_mode=0o755,
     documents_exposure=7.0,
     documents_have_accounts=True,
+    commands_folder="/usr/bin",
+    crypto_policies=True,
 )
 
 
