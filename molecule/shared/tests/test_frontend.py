@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.helpers import ansible
 from tests.helpers.hosts import Platform
 from tests.helpers.services import catalogues, shippings
 from tests.helpers.waiting import wait_until
@@ -181,6 +182,72 @@ def test_nothing_in_a_path_becomes_a_header(address: str, path: str) -> None:
     assert "\nset-cookie" not in head
 
 
+HEADERS = [
+    "traceparent",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "Forwarded",
+    "Idempotency-Key",
+    "Authorization",
+    "Cookie",
+    "Host",
+]
+# a line end, obs-fold, and what some take for a line end
+ENDS = [
+    "\r\nSet-Cookie: evil=1",
+    "\r\n X-Evil: 1",
+    "\r\n\tX-Evil: 1",
+    "\n X-Evil: 1",
+    "\rX-Evil: 1",
+]
+ENDS += ["%0d%0aX-Evil: 1", "\x00X-Evil: 1", "\x85X-Evil: 1"]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=ascii)
+@pytest.mark.parametrize("name", HEADERS)
+def test_nothing_in_a_header_becomes_another_one(
+    address: str, platform: Platform, name: str, end: str
+) -> None:
+    """Nor a line of its own in a log: it is refused, or it stays within its header."""
+    mark = f"test-{uuid.uuid4().hex}"
+    host = "" if name == "Host" else "Host: x\r\n"
+    request = (
+        f"GET /api/catalogue/products/{mark} HTTP/1.1\r\n{host}{name}: x{end}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    answer = raw(address, request)
+    assert answer.split(" ")[1] in {"400", "404"}, answer
+    head = answer.partition("\r\n\r\n")[0].lower()
+    assert "x-evil" not in head
+    assert "set-cookie" not in head
+    # one answer: the rest was not taken for a request
+    assert answer.count("HTTP/1.1 ") == 1
+    found = platform.run(platform.group("frontend")[0], f"tail -n 20 {LOG}").splitlines()
+    assert all(json.loads(line)["client"] for line in found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"sessionId": "x\\r\\nX-Evil: 1", "items": [], "card": {}}',
+        '{"sessionId": "x\\u2028X-Evil: 1", "items": [], "card": {}}',
+        '{"sessionId": "x\r\nX-Evil: 1", "items": [], "card": {}}',
+    ],
+    ids=ascii,
+)
+def test_nothing_in_a_body_becomes_a_header(address: str, body: str) -> None:
+    """Refused, whoever asks."""
+    content = body.encode()
+    answer = raw(
+        address,
+        "POST /api/payment/payments HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+        f"Connection: close\r\n\r\n{body}",
+    )
+    assert answer.split(" ")[1] in {"400", "401", "422"}, answer
+    assert "\nx-evil" not in answer.partition("\r\n\r\n")[0].lower()
+
+
 @pytest.mark.parametrize("path", ["//evil.example/", "/\\evil.example", "/cart//evil.example"])
 def test_nobody_is_led_to_another_site(address: str, path: str) -> None:
     """No answer names a place that the request made up."""
@@ -248,6 +315,53 @@ def test_a_service_that_is_away_is_a_clear_503_and_the_rest_works(
     wait_until(
         "shipping answers", lambda: web.get("/api/shipping/countries").status_code == 200, 15
     )
+
+
+@pytest.fixture
+def half_dead(platform: Platform) -> Iterator[None]:
+    """Let nginx know a second host of catalogue and user, on which nothing listens."""
+    web = platform.group("frontend")[0]
+    shown = ansible.variable("frontend_upstreams")[web]
+    # a port of a service's own that nobody uses: refused at once, or dropped by the firewall
+    upstreams = shown | {
+        name: [*shown[name], shown[name][0].rpartition(":")[0] + ":9"]
+        for name in ("catalogue", "user")
+    }
+    ansible.playbooks("shop", "--limit=frontend", variables={"frontend_upstreams": upstreams})
+    try:
+        yield
+    finally:
+        ansible.playbooks("shop", "--limit=frontend")
+
+
+@pytest.mark.usefixtures("half_dead")
+def test_of_two_hosts_of_a_service_one_may_be_dead(web: httpx.Client, platform: Platform) -> None:
+    """What is read is answered by the other one; what changes something arrives once."""
+    for _ in range(100):
+        assert web.get("/api/catalogue/products/Linux").status_code == 200
+        # slower than frontend_rate
+        time.sleep(0.06)
+    frontend = platform.group("frontend")[0]
+    traces = [uuid.uuid4().hex for _ in range(10)]
+    for trace in traces:
+        answer = web.post(
+            "/api/user/guests",
+            json={"delivery": "token"},
+            headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"},
+        )
+        assert answer.status_code == 201, answer.text
+
+    def seen(trace: str) -> int:
+        lines = platform.each(
+            platform.group("user"),
+            lambda host: platform.run(host, f"journalctl --quiet -t user -o cat TRACE_ID={trace}"),
+        )
+        return sum(len(text.splitlines()) for text in lines.values())
+
+    # one line per request; a host that could not be connected to has seen nothing of it
+    wait_until("each is logged once", lambda: [seen(trace) for trace in traces] == [1] * 10)
+    tried = platform.run(frontend, f"grep /api/catalogue/products/Linux {LOG} | tail -n 100")
+    assert any("," in json.loads(line)["upstream"] for line in tried.splitlines())
 
 
 def test_an_address_that_asks_too_often_is_slowed_down(

@@ -16,6 +16,7 @@ import pytest
 
 from tests.helpers.hosts import Platform
 from tests.helpers.journal import Journal
+from tests.helpers.mongodb import MongoDb
 from tests.helpers.redis import Redis
 from tests.helpers.services import Service, carts, users
 from tests.helpers.waiting import wait_until
@@ -36,7 +37,9 @@ UNTHROTTLED = f"LOGIN_ATTEMPTS_ADDRESS={MANY} REGISTRATIONS_ADDRESS={MANY} GUEST
 # what is kept of an account
 LOOK = """
 import json, os, pymongo
-client = pymongo.MongoClient(os.environ["MONGODB_HOST"], directConnection=True)
+client = pymongo.MongoClient(
+    os.environ["MONGODB_HOST"], directConnection=True, authSource="users",
+    username=os.environ.get("MONGODB_USER") or None, password=os.environ.get("MONGODB_PASS"))
 accounts = client["users"]["accounts"]
 print(json.dumps(list(accounts.find({{"email": {email!r}}}, {{"created_at": 0}}))))
 """
@@ -558,6 +561,21 @@ def test_a_body_that_makes_no_sense_is_refused(
     assert answer.status_code in states
     if answer.status_code == 201:  # a guest's request has no field that it would need
         assert path == "/guests"
+
+
+def test_accounts_survive_the_end_of_the_document_store(platform: Platform, visit: Visit) -> None:
+    """Killed right after the tenth was acknowledged: each of them can log in."""
+    store = MongoDb(platform)
+    visitors = [visit() for _ in range(10)]
+    assert [visitor.register().status_code for visitor in visitors] == [201] * 10
+    store.run(f"systemctl kill --signal=KILL {store.unit}")
+    store.wait_until_it_answers()
+    wait_until(
+        "the user service has the store again",
+        lambda: visitors[0].log_in().status_code == 201,
+    )
+    assert [visitor.log_in().status_code for visitor in visitors] == [201] * 10
+    assert [visitor.register().status_code for visitor in visitors] == [409] * 10
 
 
 @pytest.mark.parametrize("how", ["restart", "kill --signal=KILL"])
