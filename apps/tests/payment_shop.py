@@ -13,7 +13,8 @@ from skillupworks.shop.checkout_steps import OrderTaker
 from skillupworks.shop.gateway import Captured
 from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_metrics import PaymentMetrics
-from skillupworks.shop.payment_model import OrderState, Payment, PaymentRequest
+from skillupworks.shop.payment_model import PaymentRequest
+from skillupworks.shop.payments import OrderState, Payment
 from skillupworks.shop.settlement import Settlement
 from skillupworks.shop.settler import Settler
 from skillupworks.shop.shipping_methods import ShippingMethod

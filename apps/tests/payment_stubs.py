@@ -26,7 +26,7 @@ from skillupworks.shop.gateway import (
 )
 from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_attempt import Attempt, OrderProgress, Place
-from skillupworks.shop.payment_model import OrderState, Payment
+from skillupworks.shop.payments import OrderState, Payment
 from skillupworks.shop.shipping_client import Quoted
 from skillupworks.shop.stock_client import Reserved, StockRefusedError
 

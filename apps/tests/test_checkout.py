@@ -13,7 +13,7 @@ from skillupworks.runtime.problems import ProblemError
 from skillupworks.shop.order import Line
 from skillupworks.shop.order_message import parse_order
 from skillupworks.shop.payment_message import order_message
-from skillupworks.shop.payment_model import OrderState
+from skillupworks.shop.payments import OrderState
 
 from .payment_shop import PIECES, Shop, request
 from .payment_stubs import CAPTURED, DECLINED, PENDING, TIMEOUT

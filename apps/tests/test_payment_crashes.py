@@ -7,7 +7,7 @@ import pytest
 
 from skillupworks.errors import StoreUnavailableError
 from skillupworks.shop.leases import Leases
-from skillupworks.shop.payment_model import OrderState
+from skillupworks.shop.payments import OrderState
 
 from .payment_shop import PIECES, Shop
 from .payment_stubs import CAPTURED, DECLINED, PENDING, TIMEOUT

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field
 
 from skillupworks.shop.cart_store import Cart
 from skillupworks.shop.catalogue_client import Absent, LookUp, Product
 from skillupworks.shop.fields import Code
+from skillupworks.shop.http_model import HttpModel
 from skillupworks.shop.money import CURRENCY, to_rupees
 from skillupworks.shop.payment_model import MAX_ITEMS, MAX_QUANTITY
 
@@ -38,33 +38,27 @@ def _fits_into_path(value: str) -> str:
 Sku = Annotated[Code, AfterValidator(_fits_into_path), Field(examples=["Linux"])]
 
 
-class _HttpModel(BaseModel):
-    model_config = ConfigDict(
-        strict=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
-    )
-
-
-class ItemRequest(_HttpModel):
+class ItemRequest(HttpModel):
     """A product to put into the cart. A price in it is ignored: it is the catalogue's."""
 
     sku: Sku
     quantity: Quantity
 
 
-class QuantityRequest(_HttpModel):
+class QuantityRequest(HttpModel):
     """How many of a product there should be."""
 
     quantity: Quantity
 
 
-class ShippingRequest(_HttpModel):
+class ShippingRequest(HttpModel):
     """Where the order is to be shipped to, and how."""
 
     city: Annotated[int, Field(ge=1, le=MAX_CITY, examples=[1275339])]
     method: Annotated[Code, Field(examples=["standard"])] = "standard"
 
 
-class MergeRequest(_HttpModel):
+class MergeRequest(HttpModel):
     """The guest whose cart is taken over, by the token of the guest's session.
 
     Without it the guest's cookie counts.
@@ -73,7 +67,7 @@ class MergeRequest(_HttpModel):
     guest_token: Annotated[str | None, Field(min_length=1, max_length=512)] = None
 
 
-class LineAnswer(_HttpModel):
+class LineAnswer(HttpModel):
     """A line of the cart; without a price, `note` says why."""
 
     sku: Annotated[str, Field(examples=["Linux"])]
@@ -100,14 +94,14 @@ class LineAnswer(_HttpModel):
         )
 
 
-class ShippingAnswer(_HttpModel):
+class ShippingAnswer(HttpModel):
     """Where the order is to be shipped to, and how; the shipping service says what it costs."""
 
     city: int
     method: str
 
 
-class CartAnswer(_HttpModel):
+class CartAnswer(HttpModel):
     """A cart."""
 
     id: Annotated[str, Field(examples=["507f1f77bcf86cd799439011"])]

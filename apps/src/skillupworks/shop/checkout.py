@@ -29,7 +29,8 @@ from skillupworks.shop.leases import Leases
 from skillupworks.shop.money import CURRENCY
 from skillupworks.shop.payment_attempt import Attempt, PaymentStore
 from skillupworks.shop.payment_metrics import PaymentMetrics
-from skillupworks.shop.payment_model import OrderState, Payment, PaymentRequest
+from skillupworks.shop.payment_model import PaymentRequest
+from skillupworks.shop.payments import OrderState, Payment
 from skillupworks.shop.settlement import Settlement
 from skillupworks.shop.stock_client import StockRefusedError
 

@@ -11,8 +11,9 @@ from fastapi import Depends, FastAPI, Path, Query
 from pydantic import AfterValidator
 
 from skillupworks.runtime.problems import ProblemError, responses
+from skillupworks.shop.payment_answers import OrderAnswer, OrdersAnswer
 from skillupworks.shop.payment_attempt import OrderProgress, OrderStore, Place
-from skillupworks.shop.payment_model import OrderAnswer, OrdersAnswer, Payment
+from skillupworks.shop.payments import Payment
 
 __all__ = ["add_order_routes"]
 

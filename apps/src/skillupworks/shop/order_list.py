@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from skillupworks.runtime.database import Cursor, Database
 from skillupworks.shop.payment_attempt import OrderProgress, Place
-from skillupworks.shop.payment_model import OrderState, Payment
 from skillupworks.shop.payment_rows import find_attempts
+from skillupworks.shop.payments import OrderState, Payment
 
 __all__ = ["SqlOrderStore", "select_progress"]
 

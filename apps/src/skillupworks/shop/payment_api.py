@@ -16,13 +16,10 @@ from skillupworks.shop.checkout import Checkout
 from skillupworks.shop.checkout_steps import refused
 from skillupworks.shop.gateway import CARD_DECLINED
 from skillupworks.shop.order_api import add_order_routes
+from skillupworks.shop.payment_answers import PaymentAnswer
 from skillupworks.shop.payment_attempt import OrderStore, PaymentStore
-from skillupworks.shop.payment_model import (
-    OrderState,
-    Payment,
-    PaymentAnswer,
-    PaymentRequest,
-)
+from skillupworks.shop.payment_model import PaymentRequest
+from skillupworks.shop.payments import OrderState, Payment
 from skillupworks.shop.sessions import Credentials, SessionStore, no_session
 from skillupworks.shop.webhook import Signer, Webhook
 from skillupworks.shop.webhook_api import add_webhook_route

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from skillupworks.messaging.message import Outgoing
-from skillupworks.shop.payment_model import OrderState, Payment
+from skillupworks.shop.payments import OrderState, Payment
 
 __all__ = [
     "ABANDONED",

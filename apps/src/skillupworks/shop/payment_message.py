@@ -4,7 +4,7 @@ from skillupworks.messaging.message import Outgoing
 from skillupworks.runtime import trace
 from skillupworks.shop.order import Order
 from skillupworks.shop.order_message import write_order
-from skillupworks.shop.payment_model import Payment
+from skillupworks.shop.payments import Payment
 from skillupworks.shop.topology import EXCHANGE, ORDER_CREATED
 
 __all__ = ["order_message"]

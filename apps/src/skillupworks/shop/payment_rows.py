@@ -10,7 +10,7 @@ from skillupworks.runtime.database import Cursor
 from skillupworks.shop.address import read_address
 from skillupworks.shop.order import Line
 from skillupworks.shop.payment_attempt import Attempt
-from skillupworks.shop.payment_model import OrderState, Payment
+from skillupworks.shop.payments import OrderState, Payment
 
 __all__ = ["find_attempt", "find_attempts"]
 

@@ -15,8 +15,8 @@ from skillupworks.runtime.statements import insert_rows, rows_by_key
 from skillupworks.shop.address import stored_address
 from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_attempt import Attempt
-from skillupworks.shop.payment_model import Payment
 from skillupworks.shop.payment_rows import find_attempt, find_attempts
+from skillupworks.shop.payments import Payment
 
 __all__ = ["SCRIPTS", "SqlPaymentStore"]
 

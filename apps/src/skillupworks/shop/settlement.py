@@ -12,7 +12,7 @@ from skillupworks.shop.gateway import CANCELLED, Captured, Declined, Outcome, Pe
 from skillupworks.shop.payment_attempt import ABANDONED, Attempt, PaymentStore
 from skillupworks.shop.payment_message import order_message
 from skillupworks.shop.payment_metrics import PaymentMetrics
-from skillupworks.shop.payment_model import OrderState
+from skillupworks.shop.payments import OrderState
 from skillupworks.shop.stock_settler import StockLater
 
 __all__ = ["Settlement"]

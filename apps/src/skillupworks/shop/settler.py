@@ -11,7 +11,7 @@ from skillupworks.shop.gateway import Gateway, GatewayTimeoutError, Pending
 from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_attempt import ABANDONED, Attempt, SettlerStore
 from skillupworks.shop.payment_metrics import PaymentMetrics
-from skillupworks.shop.payment_model import OrderState
+from skillupworks.shop.payments import OrderState
 from skillupworks.shop.settlement import Settlement
 from skillupworks.shop.stock_settler import StockSettler
 

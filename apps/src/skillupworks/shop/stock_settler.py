@@ -19,7 +19,7 @@ from skillupworks.runtime.http_client import ServiceAwayError
 from skillupworks.runtime.problems import ProblemError
 from skillupworks.shop.payment_attempt import Attempt, SettlerStore
 from skillupworks.shop.payment_metrics import PaymentMetrics
-from skillupworks.shop.payment_model import OrderState
+from skillupworks.shop.payments import OrderState
 from skillupworks.shop.stock_client import MAX_COMMITS, Stock, StockRefusedError
 
 __all__ = ["StockLater", "StockSettler"]

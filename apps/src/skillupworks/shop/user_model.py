@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Annotated, Self
 from unicodedata import normalize
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from skillupworks.shop.account import Account
 from skillupworks.shop.fields import Text
+from skillupworks.shop.http_model import HttpModel
 from skillupworks.shop.passwords import normal_form
 from skillupworks.shop.sessions import GUEST, USER
 
@@ -85,17 +85,11 @@ class Delivery(StrEnum):
     TOKEN = "token"  # noqa: S105 - says how, and is none
 
 
-class _HttpModel(BaseModel):
-    model_config = ConfigDict(
-        strict=True, alias_generator=to_camel, populate_by_name=True, extra="ignore"
-    )
-
-
 # strict mode would want the enumeration's own member, which JSON has none of
 AsDelivery = Annotated[Delivery, Field(strict=False)]
 
 
-class RegistrationRequest(_HttpModel):
+class RegistrationRequest(HttpModel):
     """A new account."""
 
     email: Email
@@ -103,7 +97,7 @@ class RegistrationRequest(_HttpModel):
     name: Annotated[Text | None, Field(examples=["Asha"])] = None
 
 
-class LoginRequest(_HttpModel):
+class LoginRequest(HttpModel):
     """Who wants to log in."""
 
     email: Email
@@ -111,19 +105,19 @@ class LoginRequest(_HttpModel):
     delivery: AsDelivery = Delivery.COOKIE
 
 
-class GuestRequest(_HttpModel):
+class GuestRequest(HttpModel):
     """Somebody without an account."""
 
     delivery: AsDelivery = Delivery.COOKIE
 
 
-class DeletionRequest(_HttpModel):
+class DeletionRequest(HttpModel):
     """The password once more: a browser that was left open is not enough."""
 
     password: Password
 
 
-class UserAnswer(_HttpModel):
+class UserAnswer(HttpModel):
     """Who somebody is."""
 
     id: Annotated[str, Field(examples=["507f1f77bcf86cd799439011"], description="Also the cart's")]
@@ -149,7 +143,7 @@ class UserAnswer(_HttpModel):
         return cls(id=guest_id, kind=GUEST)
 
 
-class SessionAnswer(_HttpModel):
+class SessionAnswer(HttpModel):
     """A session that has begun."""
 
     id: Annotated[str, Field(examples=["507f1f77bcf86cd799439011"], description="Whose it is")]

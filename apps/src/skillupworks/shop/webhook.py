@@ -20,7 +20,8 @@ from skillupworks.runtime.http_client import HttpPool
 from skillupworks.runtime.problems import ProblemError
 from skillupworks.shop.gateway import Captured, Declined, Outcome
 from skillupworks.shop.payment_attempt import PaymentStore
-from skillupworks.shop.payment_model import Payment, WebhookRequest
+from skillupworks.shop.payment_model import WebhookRequest
+from skillupworks.shop.payments import Payment
 from skillupworks.shop.settlement import Settlement
 
 __all__ = ["SIGNATURE", "Signer", "Webhook", "WebhookSender"]
