@@ -30,12 +30,12 @@ PAGE = """\
 # Allowed flows
 
 Written by `make flows` from `playbooks/group_vars/all/flows.yml`, the table that every host's
-firewall is made from: what is not in it is refused at once. `test_firewall.py` tries every TCP
-port that anything listens on, from each host to all others, and compares. It does not see UDP, nor
-an opening that nothing listens behind. Of another lab than `inventory/lab`, that is
+firewall is made from: what is not in it is refused at once. `test_nmap.py` scans every TCP port
+of each host from all others, and compares; no host lets UDP in. Of another lab than
+`inventory/lab`, that is
 
 ```
-ANSIBLE_INVENTORY=inventory/single .venv/bin/pytest molecule/shared/tests/test_firewall.py
+ANSIBLE_INVENTORY=inventory/single .venv/bin/pytest molecule/shared/tests/test_nmap.py
 ```
 
 Names in code style are groups of the inventory; what two of them on one host say to each other

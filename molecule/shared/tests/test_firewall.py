@@ -1,16 +1,14 @@
 """The firewall: every port is open to its own clients and to nobody else."""
 
-import ipaddress
 import json
 import shlex
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import pytest
 
-from tests.helpers.ansible import variable
+from tests.helpers.flows import Openings, open_to, port_range, read_openings, within
 from tests.helpers.hosts import Platform
 from tests.helpers.waiting import wait_until
 
@@ -18,7 +16,6 @@ from tests.helpers.waiting import wait_until
 OPERATOR = "operator"
 # These have a listener only for this test: the lab's table knows two of them, on one host.
 SPARE_PORTS = (2525, 8099, 9999)
-SSH_PORT = 22
 # as `ss` writes it
 LOOPBACK = ("127.", "[::1]", "[::ffff:127.")
 # What the hosts of a group let in from somewhere.
@@ -39,7 +36,6 @@ CLUSTER_PORTS = {4369, 25672}
 METRICS_PORT = 9101
 
 Flow = tuple[str, str, int]
-Openings = Mapping[str, list[dict[str, Any]]]
 
 LISTEN = """
 import signal, socket, sys
@@ -65,7 +61,7 @@ with ThreadPoolExecutor(64) as pool:
 @pytest.fixture(scope="module")
 def openings() -> Openings:
     """Return each host's openings as Ansible resolves them from the table of flows."""
-    return variable("base_firewall_openings")
+    return read_openings()
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +91,7 @@ def test_exactly_the_flows_of_the_table_get_through(
         for target, allowed in openings.items()
         for source, address in sources.items()
         if source != target
-        for port in {SSH_PORT} | _opened(allowed, address)
+        for port in open_to(allowed, address)
         if port in listening[target]
     }
 
@@ -131,7 +127,7 @@ def test_the_table_opens_what_the_services_need(platform: Platform, openings: Op
         for name in platform.group("order_processor"):
             ports[name] |= {METRICS_PORT}
     found = {
-        name: set().union(*(_range(opening) for opening in allowed))
+        name: set().union(*(port_range(opening) for opening in allowed))
         for name, allowed in openings.items()
     }
     assert found == ports
@@ -164,7 +160,7 @@ def test_payment_is_let_in_where_it_asks_and_no_other_service_is(
             service
             for service in services
             for name in platform.group(service)
-            if _within(platform.address(name), sources)
+            if within(platform.address(name), sources)
         }
         sharing = {
             service
@@ -178,19 +174,3 @@ def _ports(listing: str) -> set[int]:
     """Return the ports of `ss --listening` that others could reach but for the firewall."""
     ends = (line.split()[3].rpartition(":") for line in listing.splitlines())
     return {int(port) for address, _, port in ends if not address.startswith(LOOPBACK)}
-
-
-def _opened(openings: list[dict[str, Any]], address: str) -> set[int]:
-    """Return the ports that are open to an address."""
-    allowed = (opening for opening in openings if _within(address, opening["from"]))
-    return set().union(*map(_range, allowed))
-
-
-def _range(opening: Mapping[str, Any]) -> set[int]:
-    """Return the ports of an opening, which is one port or `first-last`."""
-    first, _, last = str(opening["port"]).partition("-")
-    return set(range(int(first), int(last or first) + 1))
-
-
-def _within(address: str, sources: list[str]) -> bool:
-    return any(ipaddress.ip_address(address) in ipaddress.ip_network(source) for source in sources)
