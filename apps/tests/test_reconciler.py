@@ -7,6 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from skillupworks.errors import StoreUnavailableError
+from skillupworks.shop.order_processor import OrderProcessorSettings
+from skillupworks.shop.payment import PaymentSettings
 from skillupworks.shop.reconciler import (
     BATCH,
     MAX_REPUBLISHED,
@@ -137,3 +139,10 @@ def test_nothing_is_said_about_what_was_not_committed(
 
     assert events == []
     assert registry.get_sample_value("skillupworks_orders_republished_total") == 0
+
+
+def test_an_order_that_waits_for_its_last_retry_is_not_taken_for_lost() -> None:
+    delays = OrderProcessorSettings.model_fields["retry_delays"].default.split(",")
+    after = PaymentSettings.model_fields["reconcile_after_seconds"].default
+
+    assert after > 2 * sum(int(delay) for delay in delays)

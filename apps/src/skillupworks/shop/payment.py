@@ -92,8 +92,8 @@ class PaymentSettings(BrokerSettings, RedisSettings, PaymentsDatabaseSettings):
     abandon_after_seconds: int = Field(default=120, ge=1, le=86_400)
     # so many orders may wait for the broker; then new ones are refused
     outbox_limit: int = Field(default=100_000, ge=1)
-    # longer than the broker is usually away, and than an order waits in a queue
-    reconcile_after_seconds: int = Field(default=600, ge=1)
+    # longer than the broker is usually away, and than all retries of an order take
+    reconcile_after_seconds: int = Field(default=1800, ge=1)
 
 
 def main() -> None:
