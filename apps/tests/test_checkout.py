@@ -101,6 +101,35 @@ def test_the_message_carries_the_trace_of_its_request(shop: Shop) -> None:
     assert [{"traceparent": traceparent}, {}] == [each.headers for each in shop.store.messages]
 
 
+@pytest.mark.parametrize("card", [TIMEOUT, PENDING])
+def test_an_order_that_somebody_else_settles_stays_in_the_trace_of_its_request(
+    shop: Shop, card: str
+) -> None:
+    traceparent = trace.accept(None)
+    with trace.traced(traceparent):
+        shop.pay(card)
+
+    shop.gateway.decide()
+    shop.settle()
+
+    (message,) = shop.store.messages
+    assert message.headers == {"traceparent": traceparent}
+
+
+def test_a_request_that_is_repeated_in_another_trace_leaves_the_order_in_the_first(
+    shop: Shop,
+) -> None:
+    traceparent = trace.accept(None)
+    with trace.traced(traceparent):
+        shop.pay(TIMEOUT)
+
+    with trace.traced(trace.accept(None)):
+        shop.pay(TIMEOUT)
+
+    (message,) = shop.store.messages
+    assert message.headers == {"traceparent": traceparent}
+
+
 def test_stock_is_sold_after_the_answer_and_without_the_settler(shop: Shop) -> None:
     payment = shop.pay()
     assert shop.stock.state(payment.order_id) == "held"

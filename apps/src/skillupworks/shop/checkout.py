@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from skillupworks.errors import StoreUnavailableError, TransientError
+from skillupworks.runtime import trace
 from skillupworks.runtime.http_client import ServiceAwayError
 from skillupworks.runtime.problems import ProblemError, come_back
 from skillupworks.shop.checkout_steps import OrderTaker, refused
@@ -217,4 +218,11 @@ def _new_attempt(owner: str, request: PaymentRequest, digest: str, lease: str) -
         state=OrderState.ACCEPTED,
         created_at=datetime.fromtimestamp(milliseconds / 1000, UTC),
     )
-    return Attempt(payment, digest, _quantities(request), request.card.number[-4:], lease=lease)
+    return Attempt(
+        payment,
+        digest,
+        _quantities(request),
+        request.card.number[-4:],
+        lease=lease,
+        traceparent=trace.current(),
+    )

@@ -31,7 +31,8 @@ class Attempt:
     """A payment, and how far it is.
 
     `items` are quantities by sku. Once it is `charging` its lines and total are fixed. One at a
-    time works on it: who has `lease`, while it is `leased`.
+    time works on it: who has `lease`, while it is `leased`. `traceparent` is the trace context of
+    the request that began it: its order's, whoever settles it.
     """
 
     payment: Payment
@@ -41,6 +42,7 @@ class Attempt:
     lease: str
     charging: bool = False
     leased: bool = True
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True)

@@ -69,4 +69,5 @@ def _attempt(row: tuple[Any, ...], lines: tuple[Line, ...]) -> Attempt:
         lease=lease or "",
         charging=bool(charging),
         leased=bool(leased),
+        traceparent=asked.get("traceparent"),
     )

@@ -129,7 +129,7 @@ class SqlPaymentStore:
             payment.total,
             str(payment.state),
             payment.created_at.replace(tzinfo=None),
-            json.dumps({"items": dict(attempt.items), "last4": attempt.last4}),
+            _request_of(attempt),
             attempt.lease,
             self._abandon_after,
         )
@@ -237,3 +237,9 @@ class SqlPaymentStore:
     def _does(self, statement: str, *values: object) -> bool:
         with self._database.transaction() as cursor:
             return cursor.execute(statement, values) == 1
+
+
+def _request_of(attempt: Attempt) -> str:
+    """Return what is kept of a request; an earlier release ignores what it does not know of it."""
+    kept = {"items": dict(attempt.items), "last4": attempt.last4}
+    return json.dumps(kept | {"traceparent": attempt.traceparent})

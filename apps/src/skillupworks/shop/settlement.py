@@ -7,7 +7,6 @@ from typing import assert_never
 import structlog
 
 from skillupworks.errors import StoreUnavailableError
-from skillupworks.runtime import trace
 from skillupworks.shop.gateway import CANCELLED, Captured, Declined, Outcome, Pending
 from skillupworks.shop.payment_attempt import ABANDONED, Attempt, PaymentStore
 from skillupworks.shop.payment_message import order_message
@@ -58,7 +57,7 @@ class Settlement:
 
     def _captured(self, attempt: Attempt) -> Attempt:
         payment = replace(attempt.payment, state=OrderState.PAID)
-        if not self._store.paid(payment, order_message(payment, trace.current())):
+        if not self._store.paid(payment, order_message(payment, attempt.traceparent)):
             now = self._now(attempt)
             if now.payment.state is OrderState.REJECTED:
                 log.error(

@@ -7,6 +7,7 @@ from threading import Event, Thread
 import structlog
 
 from skillupworks.errors import TransientError
+from skillupworks.runtime import trace
 from skillupworks.shop.gateway import Gateway, GatewayTimeoutError, Pending
 from skillupworks.shop.leases import Leases
 from skillupworks.shop.payment_attempt import ABANDONED, Attempt, SettlerStore
@@ -86,7 +87,8 @@ class Settler:
             for attempt in due:
                 if self._stopping.is_set():
                     return
-                self._look_after(attempt)
+                with trace.traced(trace.accept(attempt.traceparent)):
+                    self._look_after(attempt)
             if len(due) < BATCH:
                 return
 

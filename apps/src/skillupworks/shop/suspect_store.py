@@ -59,4 +59,4 @@ class SqlSuspectStore:
     def _republish(self, cursor: Cursor, payment_ids: list[str]) -> None:
         for payment_id in payment_ids:
             if found := find_attempt(cursor, "payment_id = %s", payment_id):
-                self._outbox.add(cursor, order_message(found.payment))
+                self._outbox.add(cursor, order_message(found.payment, found.traceparent))

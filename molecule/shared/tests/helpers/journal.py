@@ -47,6 +47,13 @@ class Journal:
         """Return the lines of payment on a host about requests for an order."""
         return self._read(host, f"-t payment ORDER_ID={order_id}")
 
+    def in_trace(self, trace_id: str) -> list[Entry]:
+        """Return what the services on all hosts say within a trace."""
+        found = self._platform.each(
+            self._platform.names, lambda host: self._read(host, f"TRACE_ID={trace_id}")
+        )
+        return [entry for entries in found.values() for entry in entries]
+
     def block(self, order_id: str) -> list[str]:
         """Return the lines of an order's block, once its last one is written."""
         last = "📦 Warehouse notified (simulated)"
