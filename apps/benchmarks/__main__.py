@@ -23,7 +23,8 @@ SMOKE_SECONDS = 0.2
 def main() -> int:
     """Measure; 1 and one line when something fails, or when a figure is missing."""
     options = _parse()
-    cases = [case for case in CASES if _wanted(case, options.only)]
+    only = options.only or (report.PROFILED if options.profile else ())
+    cases = [case for case in CASES if _wanted(case, only)]
     try:
         with (HERE / ".venv/.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,7 +66,10 @@ def _run(options: argparse.Namespace, stage: Stage, cases: Sequence[Case]) -> in
         return _fail(f"no figure for {', '.join(missing)}") if missing else 0
     if campaign.failures:
         return _fail(f"{len(campaign.failures)} runs failed; nothing is written")
-    if not options.only and not options.profile:
+    if options.profile and not options.only:
+        tables = report.profiles_table(campaign.profiles)
+        report.update(DOCS / "benchmarks.md", tables, begin=report.BEGIN_PROFILES)
+    elif not options.only:
         about |= {"method": f"medians of {options.rounds} rounds, {options.seconds:g} s each"}
         costs = campaign.costs
         figures.write(RESULTS, found, verdicts, about | {"cpu_us_per_message": costs})
@@ -93,7 +97,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--source", action="store_true", help="measure the working tree, not the deployed release"
     )
-    parser.add_argument("--profile", action="store_true", help="say where the clients' time goes")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="say where the clients' time goes; without --only: of what the page explains",
+    )
     return parser.parse_args()
 
 

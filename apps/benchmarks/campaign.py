@@ -44,7 +44,7 @@ class Campaign:
     short: bool = False
     profile: bool = False
     samples: Samples = field(default_factory=lambda: defaultdict(dict))
-    # stacks that were sampled, of the last round
+    # stacks that were sampled, of all rounds
     profiles: dict[str, list[str]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
@@ -122,7 +122,7 @@ class Campaign:
             {part: round(seconds / result["messages"] * 1e6, 1) for part, seconds in used.items()}
         )
         if stacks := result.get("profile"):
-            self.profiles[case.name] = stacks
+            self.profiles.setdefault(case.name, []).extend(stacks)
         if case.kind == "load":
             self._beyond_knee = result["post_to_processed.p50"] > KNEE_MS and not self.short
         else:

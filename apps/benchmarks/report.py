@@ -6,11 +6,22 @@ from pathlib import Path
 from benchmarks.campaign import Costs
 from benchmarks.cases import CURVE
 from benchmarks.figures import Figure, Verdict
+from benchmarks.hotspots import AREAS, REST, shares
 from benchmarks.stage import QUEUE_TYPES
 
-__all__ = ["markdown", "terminal", "update"]
+__all__ = [
+    "BEGIN",
+    "BEGIN_PROFILES",
+    "END",
+    "PROFILED",
+    "markdown",
+    "profiles_table",
+    "terminal",
+    "update",
+]
 
 BEGIN = "<!-- written by make bench -->"
+BEGIN_PROFILES = "<!-- written by make bench ARGS=--profile -->"
 END = "<!-- end -->"
 
 LABELS = {
@@ -60,6 +71,15 @@ COSTS = (
 )
 PARTS = ("broker", "database", "journal")
 
+# whose profile says why a figure is as it is: those below their targets, and the floor's
+PROFILED = (
+    "consume.quorum.bare_grouped",
+    "consume.quorum.ours",
+    "durable.quorum.ours",
+    "publish.classic.outbox",
+    "orders.order_processor",
+)
+
 
 def markdown(
     figures: Mapping[str, Figure],
@@ -98,11 +118,26 @@ def markdown(
     return "\n".join(parts)
 
 
-def update(document: Path, tables: str) -> None:
-    """Replace what the last run wrote into a document."""
-    before, _, rest = document.read_text().partition(BEGIN)
+def profiles_table(profiles: Mapping[str, Sequence[str]]) -> str:
+    """Return where the clients' time goes: an area of the code a line, a case a column."""
+    found = {name: shares(profiles[name]) for name in PROFILED if name in profiles}
+    lines = [f"| | {' | '.join(f'`{name}`' for name in found)} |", "|---|" + "---:|" * len(found)]
+    for area in (*AREAS, REST):
+        cells = [f"{share:.0%}" if (share := each.get(area)) else "" for each in found.values()]
+        lines.append(f"| {area} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def update(document: Path, tables: str, *, begin: str = BEGIN) -> None:
+    """Replace what the last run wrote into a document, after the mark `begin`.
+
+    ValueError if the document has no such mark.
+    """
+    before, mark, rest = document.read_text().partition(begin)
+    if not mark:
+        raise ValueError(f"{document} has no {begin}")
     _, _, after = rest.partition(END)
-    document.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}")
+    document.write_text(f"{before}{begin}\n\n{tables}\n\n{END}{after}")
 
 
 def _costs_table(costs: Costs) -> list[str]:

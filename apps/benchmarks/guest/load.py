@@ -10,6 +10,7 @@ import resource
 import time
 import uuid
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from statistics import quantiles
 from typing import Any
 
@@ -45,7 +46,8 @@ class Order:
 def load(job: Job, _run: int) -> dict[str, Any]:
     """Start payment and order processor and send `messages` orders, `rate` per second.
 
-    Raises RuntimeError when an order is refused or is not processed in the end.
+    Who is told to come back does so. Raises RuntimeError when an order is refused or is not
+    processed in the end.
     """
     # services that fall behind keep a connection open for each order that waits
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -102,12 +104,18 @@ async def _post(session: aiohttp.ClientSession, order: Order) -> None:
         "card": {"number": CARD},
     }
     headers = {"Idempotency-Key": key}
-    async with session.post(f"{PAYMENT_URL}/payments", json=body, headers=headers) as answer:
-        document = await answer.json(content_type=None)
-        if answer.status != 201:  # noqa: PLR2004 - created
-            raise RuntimeError(f"POST /payments: {answer.status} {document}")
-        order.answered = time.time()
-        order.order_id = document["orderId"]
+    while True:
+        async with session.post(f"{PAYMENT_URL}/payments", json=body, headers=headers) as answer:
+            document = await answer.json(content_type=None)
+            if answer.status == HTTPStatus.CREATED:
+                order.answered = time.time()
+                order.order_id = document["orderId"]
+                return
+            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise RuntimeError(f"POST /payments: {answer.status} {document}")
+            pause = float(answer.headers["Retry-After"])
+        # as it was told; the order's time goes on
+        await asyncio.sleep(pause)
 
 
 def _wait_until_processed(messages: int) -> None:
