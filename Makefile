@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 INVENTORY ?= inventory/lab
 # Inventories that the lab program boots; they share variables and secrets.
-LABS := inventory/lab inventory/single inventory/one-vm-per-service inventory/el9
+LABS := inventory/lab inventory/single inventory/one-vm-per-service inventory/el9 inventory/unstable
 SEEDS ?= 3
 BIN := .venv/bin
 # Tools find each other, and the lab program, without an activated environment.
@@ -32,6 +32,7 @@ NAMES = $(or $(NAMES_$(INVENTORY)),app1 broker)
 NAMES_inventory/single := shop shop
 NAMES_inventory/one-vm-per-service := orders1 broker
 NAMES_inventory/el9 := shop broker
+NAMES_inventory/unstable := shop broker
 OF_LAB = $(if $(filter-out inventory/lab,$(INVENTORY)), INVENTORY=$(INVENTORY))
 
 define NEXT

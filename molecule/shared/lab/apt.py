@@ -39,9 +39,10 @@ class Archive:
     settings: tuple[str, ...]
 
     def sources(self, suite: str) -> str:
-        """Return the deb822 sources of one Debian release: stable suites only."""
-        stanzas = [(self.main, f"{suite} {suite}-updates")]
-        if self.security:
+        """Return the deb822 sources of a Debian release; the unstable one has neither updates."""
+        unstable = suite == "sid"
+        stanzas = [(self.main, suite if unstable else f"{suite} {suite}-updates")]
+        if self.security and not unstable:
             stanzas.append((self.security, f"{suite}-security"))
         return "\n".join(
             f"Types: deb\nURIs: {uri}\nSuites: {suites}\nComponents: main\nSigned-By: {KEYRING}\n"

@@ -68,9 +68,11 @@ class Recipe:
 
 
 # Debian 12 has RHEL 9's systemd, dnf and firewalld; Debian 13 has programs that are too old in
-# Debian 12, or not there.
+# Debian 12, or not there. Debian's unstable release has MySQL, and what comes of the rest; it is
+# another one each day.
 RECIPES = {
     "debian-13": Recipe("trixie", CLOUD_PACKAGES),
+    "debian-sid": Recipe("sid", CLOUD_PACKAGES),
     "el9-contract": Recipe("bookworm", EL9_BOOKWORM, contract=True),
     "el9-contract-13": Recipe("trixie", EL9_TRIXIE, contract=True),
 }

@@ -24,6 +24,7 @@ OURS = (
     "mongod",
     "nx-27017",
     "mariadb",
+    "mysql",
     "mysqld",
 )
 

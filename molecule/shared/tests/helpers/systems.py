@@ -1,6 +1,6 @@
 """What the platform's parts are called on each distribution: all that differs for the tests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,9 @@ DEBIAN = System(
     crypto_policies=False,
 )
 
+# The unstable release, where the database is MySQL.
+DEBIAN_SID = replace(DEBIAN, database_unit="mysql", database_settings="/etc/mysql/mysql.conf.d")
+
 # What SELinux does there for servers, systemd cannot without getting into its way.
 RHEL = System(
     database_unit="mysqld",
@@ -70,4 +73,6 @@ RHEL = System(
 
 def system_of(image: str) -> System:
     """Return the distribution of a lab's image."""
+    if image == "debian-sid":
+        return DEBIAN_SID
     return DEBIAN if image.startswith("debian-") else RHEL
