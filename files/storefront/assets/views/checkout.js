@@ -35,6 +35,8 @@ async function form(state, signal) {
   const button = h("button", { class: "wide" }, "Pay");
   const card = cardFields();
   let quote = null;
+  // how often a city was chosen: an answer about the one before is nobody's
+  let choice = 0;
   let paying = false;
 
   const total = () => (quote && state.totalMinor !== null ? state.totalMinor + quote.priceMinor : null);
@@ -44,6 +46,7 @@ async function form(state, signal) {
     button.textContent = total() === null ? "Pay" : `Pay ${price(total())}`;
   }
   async function chosen(city) {
+    const mine = ++choice;
     quote = null;
     draw();
     cost.replaceChildren();
@@ -51,12 +54,13 @@ async function form(state, signal) {
     cost.replaceChildren(h("p", { class: "quiet" }, "Asking what shipping costs …"));
     try {
       const found = await ask("shipping", `/quotes?city=${city.id}&weight=${await grams(state.items, signal)}`, { signal });
+      if (mine !== choice) return;
       quote = found;
       cost.replaceChildren(h("p", {}, h("b", {}, `Shipping to ${named(found.city)}: ${price(found.priceMinor)}`)),
         ...found.parts.map((part) => sum(part.name, price(part.priceMinor), "small")));
       draw();
     } catch (error) {
-      if (!signal.aborted) cost.replaceChildren(problem(error, () => chosen(city)));
+      if (!signal.aborted && mine === choice) cost.replaceChildren(problem(error, () => chosen(city)));
     }
   }
   const before = state.shipping && (await ask("shipping", `/quotes?city=${Number(state.shipping.city)}&weight=1`, { signal }).catch(() => null));
