@@ -9,10 +9,10 @@ import { addressLines } from "./address.js";
 const POLL_MS = 1500;
 const SLOWEST_MS = 15_000;
 const STEPS = { accepted: "Ordered", paid: "Paid", processing: "Being processed", processed: "Processed" };
-const TITLES = { accepted: "Your bank has not answered yet", paid: "Thank you for your order", processing: "Thank you for your order", processed: "Thank you, your order is on its way", rejected: "This order was not made" };
+const TITLES = { accepted: "Your bank has not answered yet", paid: "Thank you for your order", processing: "Thank you for your order", processed: "Thank you for your order", rejected: "This order was not made" };
 const WORDS = {
   accepted: "We have your order and wait for the bank. You need not do anything, and you may close this page: the order is listed under Orders.",
-  paid: "It is paid, and handed to the people who pack it.", processing: "It is being packed.", processed: "A confirmation was sent to you.",
+  paid: "It is paid, and waits to be recorded.", processing: "It is paid, and is being recorded.", processed: "Your order is recorded.",
 };
 // a product's sku, as the catalogue takes them: the line of shipping has its name there, with a space
 const PRODUCT = /^[A-Za-z][A-Za-z0-9-]*$/;
