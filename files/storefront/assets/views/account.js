@@ -1,10 +1,13 @@
 /** Login, registration and logout. */
 
 import { load, mergeGuest } from "../cart.js";
-import { field, h, problem, toast } from "../dom.js";
+import { complain, field, forgive, h, problem, toast } from "../dom.js";
 import { pending } from "../pending_payment.js";
 import { go } from "../router.js";
 import { customer, logIn, logOut, register } from "../session.js";
+
+// the fields as the user service calls them
+const CALLED = { email: "This address", password: "The password", name: "The name" };
 
 export async function account() {
   const who = await customer();
@@ -32,7 +35,10 @@ function form(title, kind, guest) {
   async function submit(event) {
     event.preventDefault();
     if (button.disabled) return;
-    const data = Object.fromEntries(new FormData(event.target));
+    const form = event.target;
+    const data = Object.fromEntries(new FormData(form));
+    said.replaceChildren();
+    forgive(form);
     button.disabled = true;
     try {
       const who = fresh ? await register(data["new-name"], data["new-email"], data["new-password"]) : await logIn(data["current-email"], data["current-password"]);
@@ -41,12 +47,16 @@ function form(title, kind, guest) {
       go(merged?.items.length ? "/cart" : "/");
       toast(merged?.notes[0] ?? `Welcome${who?.name ? `, ${who.name}` : ""}.`);
     } catch (error) {
-      // 401 is no ended session here
-      said.replaceChildren(problem(error.status === 401 ? new Error("This address and password do not belong together.") : error));
       button.disabled = false;
+      // 401 is no ended session here, and does not say which of the two is wrong
+      const wrong = error.status === 401 ? "password" : error.fields?.find((name) => form.querySelector(`#${kind}-${name}`));
+      if (!wrong) return said.replaceChildren(problem(error));
+      const input = form.querySelector(`#${kind}-${wrong}`);
+      complain(input, error.status === 401 ? "This address and password do not belong together." : `${error.message.replace(`${wrong}:`, CALLED[wrong])}.`);
+      input.focus();
     }
   }
-  return h("form", { class: "card box", onsubmit: submit, "aria-labelledby": `${kind}-title` }, h("h2", { id: `${kind}-title` }, title),
+  return h("form", { class: "card box", onsubmit: submit, oninput: ({ target, currentTarget }) => target.hasAttribute("aria-invalid") && forgive(currentTarget), "aria-labelledby": `${kind}-title` }, h("h2", { id: `${kind}-title` }, title),
     fresh && field("Name (optional)", { id: "new-name", autocomplete: "name", maxlength: 100 }),
     field("E-mail", { id: `${kind}-email`, type: "email", autocomplete: fresh ? "email" : "username", required: true }),
     field("Password", { id: `${kind}-password`, type: "password", autocomplete: `${kind}-password`, required: true, minlength: fresh && 10 }, fresh ? "10 characters or more, any of them." : undefined),

@@ -2,7 +2,7 @@
 
 import { ask } from "../api.js";
 import { load, ship, takeOut } from "../cart.js";
-import { announce, empty, h, price, problem, sum } from "../dom.js";
+import { announce, complain, empty, forgive, h, price, problem, sum } from "../dom.js";
 import { begin, end, pending, send } from "../pending_payment.js";
 import { go } from "../router.js";
 import { customer, customerOrGuest, forget } from "../session.js";
@@ -51,6 +51,8 @@ async function form(state, signal) {
     draw();
     cost.replaceChildren();
     if (!city) return;
+    // it is chosen with a click or Enter, which is no input
+    if (places.querySelector("[aria-invalid]")) clear();
     cost.replaceChildren(h("p", { class: "quiet" }, "Asking what shipping costs …"));
     try {
       const found = await ask("shipping", `/quotes?city=${city.id}&weight=${await grams(state.items, signal)}`, { signal });
@@ -74,14 +76,13 @@ async function form(state, signal) {
 
   function clear() {
     said.replaceChildren();
-    for (const element of fields.querySelectorAll("[aria-invalid]")) element.removeAttribute("aria-invalid");
-    fields.querySelector("[role=alert]:not(.quote *)")?.remove();
+    forgive(fields);
   }
   /** Say it at its field, where a small window shows it, or else below the button. */
   function wrong(message, element) {
     clear();
-    (element?.closest(".field") ?? said).append(h("p", { class: "error", role: "alert" }, message));
-    element?.setAttribute("aria-invalid", "true");
+    if (element) complain(element, message);
+    else said.append(h("p", { class: "error", role: "alert" }, message));
     element?.focus();
   }
   async function pay(event) {
