@@ -1,6 +1,6 @@
 /** Login, registration and logout. */
 
-import { load, mergeGuest } from "../cart.js";
+import { cartIsLeft, forgetLeft, leaveCart, load, mergeGuest } from "../cart.js";
 import { complain, field, forgive, h, problem, toast } from "../dom.js";
 import { pending } from "../pending_payment.js";
 import { go } from "../router.js";
@@ -8,6 +8,8 @@ import { customer, logIn, logOut, register } from "../session.js";
 
 // the fields as the user service calls them
 const CALLED = { email: "This address", password: "The password", name: "The name" };
+
+const LEFT_WORDS = "What you chose before you logged in could not be put into your cart yet. It is kept, and we try again.";
 
 export async function account() {
   const who = await customer();
@@ -18,10 +20,17 @@ export async function account() {
   }
   if (who?.kind === "user") {
     const said = h("div", {});
-    const leave = () => logOut().then(load).then(() => go("/"), (error) => said.replaceChildren(problem(error)));
+    const leave = () => logOut().then(forgetLeft).then(load).then(() => go("/"), (error) => said.replaceChildren(problem(error)));
+    const ask = async () => {
+      // the guest's session ends as well, and with it what is still in its cart
+      if (cartIsLeft()) await load().catch(() => {});
+      if (!cartIsLeft()) return leave();
+      said.replaceChildren(h("div", { class: "error", role: "alert" }, h("p", {}, `${LEFT_WORDS} If you log out now, it is lost.`),
+        h("button", { class: "plain", type: "button", onclick: leave }, "Log out all the same")));
+    };
     return { title: "Account", content: h("div", { class: "narrow" }, h("h1", {}, who.name ? `Hello ${who.name}` : "Your account"),
       h("div", { class: "card box" }, h("p", {}, who.email), h("p", { class: "row" }, h("a", { class: "btn", href: "/orders" }, "Your orders"),
-        h("button", { class: "plain", type: "button", onclick: leave }, "Log out")), said)) };
+        h("button", { class: "plain", type: "button", onclick: ask }, "Log out")), said)) };
   }
   return { title: "Log in", content: h("div", {}, h("h1", {}, "Welcome"),
     h("p", { class: "lead" }, "You can buy without an account. With one, your cart and your orders are there on every device."),
@@ -41,11 +50,14 @@ function form(title, kind, guest) {
     forgive(form);
     button.disabled = true;
     try {
+      // before the login: its answer may be lost
+      if (guest) leaveCart();
       const who = fresh ? await register(data["new-name"], data["new-email"], data["new-password"]) : await logIn(data["current-email"], data["current-password"]);
-      const merged = guest ? await mergeGuest().catch(() => null) : null;
-      if (!merged) await load().catch(() => {});
+      const merged = cartIsLeft() ? await mergeGuest().catch(() => null) : null;
+      const welcome = `Welcome${who?.name ? `, ${who.name}` : ""}.`;
+      if (!merged && !cartIsLeft()) await load().catch(() => {});
       go(merged?.items.length ? "/cart" : "/");
-      toast(merged?.notes[0] ?? `Welcome${who?.name ? `, ${who.name}` : ""}.`);
+      toast(merged?.notes[0] ?? (cartIsLeft() ? `${welcome} ${LEFT_WORDS}` : welcome));
     } catch (error) {
       button.disabled = false;
       // 401 is no ended session here, and does not say which of the two is wrong
