@@ -94,26 +94,26 @@ async function form(state, signal) {
     if (!looksRight(card.number.value)) return wrong("This is no card number. Please look at its digits again.", card.number);
     paying = true;
     clear();
+    // what is agreed to now is what is paid, whatever is clicked or typed while something is waited for
+    const { city } = quote;
+    const body = { items: state.items.map(({ sku, quantity }) => ({ sku, quantity })), shipping: { city: city.id, address: address.read() },
+      ...(total() !== null && { expectedTotalMinor: total() }), card: card.read() };
+    lock();
     try {
       const who = await customerOrGuest();
-      const other = pending();
-      if (other) return go("/checkout");
-      await ship(quote.city.id).catch(() => {});
-      const payment = begin(who.id, { items: state.items.map(({ sku, quantity }) => ({ sku, quantity })), shipping: { city: quote.city.id, address: address.read() },
-        ...(total() !== null && { expectedTotalMinor: total() }), card: card.read() });
-      fields.disabled = true;
-      await attempt(payment);
+      if (pending()) return go("/checkout");
+      await ship(city.id).catch(() => {});
+      await attempt(begin(who.id, body));
     } catch (error) {
+      unlock();
       wrong(error.message);
     } finally {
       paying = false;
-      if (!pending()) unlock();
     }
   }
   /** Send it until there is an answer; the same request each time. */
   async function attempt(payment) {
-    button.disabled = true;
-    button.textContent = "Paying …";
+    lock();
     announce("Paying");
     for (let tries = 0; ; tries++) {
       try {
@@ -142,10 +142,17 @@ async function form(state, signal) {
       attempt(payment);
     }));
   }
+  function lock() {
+    fields.disabled = true;
+    button.disabled = true;
+    button.textContent = "Paying …";
+  }
   function unlock() {
     fields.disabled = false;
     button.disabled = false;
     draw();
+    // where it was before the button lost it
+    if (!signal.aborted && document.activeElement === document.body) button.focus({ preventScroll: true });
   }
   async function refused(error) {
     if (error.status === 401) forget();
