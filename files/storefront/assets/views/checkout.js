@@ -55,8 +55,10 @@ async function form(state, signal) {
     if (places.querySelector("[aria-invalid]")) clear();
     cost.replaceChildren(h("p", { class: "quiet" }, "Asking what shipping costs …"));
     try {
-      const found = await ask("shipping", `/quotes?city=${city.id}&weight=${await grams(state.items, signal)}`, { signal });
+      const products = await asSold(state.items, signal);
+      const found = await ask("shipping", `/quotes?city=${city.id}&weight=${grams(products, state.items)}`, { signal, fresh: true });
       if (mine !== choice) return;
+      Object.assign(state, priced(state.items, products));
       quote = found;
       cost.replaceChildren(h("p", {}, h("b", {}, `Shipping to ${named(found.city)}: ${price(found.priceMinor)}`)),
         ...found.parts.map((part) => sum(part.name, price(part.priceMinor), "small")));
@@ -156,10 +158,8 @@ async function form(state, signal) {
   }
   async function refused(error) {
     if (error.status === 401) forget();
-    if (error.code === "price_changed") {
-      Object.assign(state, await load().catch(() => ({})));
-      if (quote) await chosen(quote.city);
-    }
+    // the price of shipping may be another one as well
+    if (error.code === "price_changed" && quote) await chosen(quote.city);
     unlock();
     const at = address.named(error.fields[0] ?? "");
     if (at) return wrong(error.message.replace(error.fields[0], at.label), at.input);
@@ -173,7 +173,7 @@ async function form(state, signal) {
 
 /** What a refusal is called for people. */
 function words(error, items) {
-  if (error.code === "price_changed") return `${error.message} Nothing was charged. This is what it costs now; pay if you agree.`;
+  if (error.code === "price_changed") return `${error.message}. Pay if you agree.`;
   if (error.code === "card_declined") return DECLINED;
   if (error.code !== "out_of_stock") return error.message;
   const line = items[Number(/^items\[(\d+)\]/.exec(error.fields[0] ?? "")?.[1])];
@@ -184,8 +184,14 @@ function step(number, title, ...content) {
   return h("section", { class: "card box step" }, h("h2", {}, h("span", { class: "number", "aria-hidden": "true" }, String(number)), title), ...content);
 }
 
-/** @returns {Promise<number>} what all of it weighs */
-async function grams(items, signal) {
-  const products = await Promise.all(items.map((line) => ask("catalogue", `/products/${encodeURIComponent(line.sku)}`, { signal })));
-  return products.reduce((weight, product, index) => weight + product.weightGrams * items[index].quantity, 0);
+/** @returns {Promise<any[]>} the products as payment sells them: the cart's prices, and those that the browser has kept, may be a while old */
+const asSold = (items, signal) => Promise.all(items.map((line) => ask("catalogue", `/products/${encodeURIComponent(line.sku)}`, { signal, fresh: true })));
+
+/** @returns {number} what all of it weighs */
+const grams = (products, items) => products.reduce((weight, product, index) => weight + product.weightGrams * items[index].quantity, 0);
+
+/** @returns {{items: any[], totalMinor: number}} the lines at the products' prices */
+function priced(items, products) {
+  const lines = items.map((line, index) => ({ ...line, name: products[index].name, priceMinor: products[index].priceMinor }));
+  return { items: lines, totalMinor: lines.reduce((total, line) => total + line.priceMinor * line.quantity, 0) };
 }
