@@ -13,7 +13,7 @@ const LEFT_WORDS = "What you chose before you logged in could not be put into yo
 
 export async function account() {
   const who = await customer();
-  if (pending()) {
+  if (pending(who)) {
     // its order belongs to who began it, and is found by nobody else
     return { title: "Account", content: h("div", { class: "narrow" }, h("h1", {}, "First your payment"),
       h("p", { class: "note" }, "A payment of yours has no answer yet. Let us finish it before you log in or out."), h("a", { class: "btn", href: "/checkout" }, "Finish the payment")) };
@@ -44,6 +44,8 @@ function form(title, kind, guest) {
   async function submit(event) {
     event.preventDefault();
     if (button.disabled) return;
+    // begun in another window since this form is shown
+    if (pending(guest)) return go("/account");
     const form = event.target;
     const data = Object.fromEntries(new FormData(form));
     said.replaceChildren();

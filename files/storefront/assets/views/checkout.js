@@ -3,21 +3,25 @@
 import { ask } from "../api.js";
 import { load, ship, takeOut } from "../cart.js";
 import { announce, complain, empty, forgive, h, price, problem, sum } from "../dom.js";
-import { begin, end, pending, send } from "../pending_payment.js";
+import { begin, end, foreign, ofOthers, pending, send } from "../pending_payment.js";
 import { go } from "../router.js";
 import { customer, customerOrGuest, forget } from "../session.js";
 import { addressFields } from "./address.js";
 import { cardFields, looksRight } from "./card.js";
 import { cityFields, named } from "./city.js";
-import { unfinished } from "./unfinished.js";
+import { ofSomebodyElse, unfinished } from "./unfinished.js";
 
+const ENDED = "Your session has ended, and nothing was charged. Please log in again to pay.";
 /** Pauses before a payment without an answer is asked for again. */
 const AGAIN_MS = [1500, 3000, 6000];
 const DECLINED = "Your card was declined and nothing was charged. Please try another one.";
 
 export async function checkout({ signal }) {
-  const left = pending();
+  const who = await customer();
+  const left = pending(who);
   if (left) return { title: "Finishing your payment", content: unfinished(left, signal) };
+  const others = ofOthers(who);
+  if (others.length) return { title: "A payment without an answer", content: ofSomebodyElse(others) };
   const state = sold(await load());
   if (!state.items.length) return { title: "Checkout", content: empty("Nothing to pay for", "Your cart is empty.") };
   return { title: "Checkout", content: await form(state, signal) };
@@ -102,10 +106,12 @@ async function form(state, signal) {
       ...(total() !== null && { expectedTotalMinor: total() }), card: card.read() };
     lock();
     try {
-      const who = await customerOrGuest();
-      if (pending()) return go("/checkout");
       await ship(city.id).catch(() => {});
-      await attempt(begin(who.id, body));
+      // after what may have found out that the session has ended
+      const who = await customerOrGuest();
+      if (pending(who)) return go("/checkout");
+      if (known?.kind === "user" && who.id !== known.id) throw new Error(ENDED);
+      await attempt(begin(who, body), false);
     } catch (error) {
       unlock();
       wrong(error.message);
@@ -113,19 +119,22 @@ async function form(state, signal) {
       paying = false;
     }
   }
-  /** Send it until there is an answer; the same request each time. */
-  async function attempt(payment) {
+  /** Send it until there is an answer; the same request each time. `doubtful`: it may have arrived before. */
+  async function attempt(payment, doubtful) {
     lock();
     announce("Paying");
     for (let tries = 0; ; tries++) {
       try {
         return await done(payment, await send(payment));
       } catch (error) {
-        if (error.status === 401 && tries) forget();
-        if (!error.unanswered && !((error.status === 401 || error.status === 403) && tries)) {
-          end();
+        const elses = foreign(error);
+        if (elses) forget();
+        if (elses && doubtful) return signal.aborted || go("/checkout");
+        if (!error.unanswered && !(error.status === 403 && doubtful)) {
+          end(payment);
           return refused(error);
         }
+        doubtful = true;
         if (tries >= AGAIN_MS.length || signal.aborted) return stuck(payment, error);
         said.replaceChildren(h("p", { class: "note", role: "status" }, "No answer yet. We ask again; you pay once only."));
         await new Promise((wake) => setTimeout(wake, AGAIN_MS[tries]));
@@ -133,7 +142,7 @@ async function form(state, signal) {
     }
   }
   async function done(payment, paid) {
-    end();
+    end(payment);
     await takeOut(payment.body.items).catch(() => {});
     if (!signal.aborted) go(`/orders/${encodeURIComponent(paid.orderId)}`);
   }
@@ -141,7 +150,7 @@ async function form(state, signal) {
     button.textContent = "Waiting for an answer";
     said.replaceChildren(problem(new Error(`${error.message} Your payment is kept as it is: asking again does not charge you twice.`), () => {
       said.replaceChildren();
-      attempt(payment);
+      attempt(payment, true);
     }));
   }
   function lock() {
@@ -157,13 +166,13 @@ async function form(state, signal) {
     if (!signal.aborted && document.activeElement === document.body) button.focus({ preventScroll: true });
   }
   async function refused(error) {
-    if (error.status === 401) forget();
     // the price of shipping may be another one as well
     if (error.code === "price_changed" && quote) await chosen(quote.city);
     unlock();
     const at = address.named(error.fields[0] ?? "");
     if (at) return wrong(error.message.replace(error.fields[0], at.label), at.input);
-    wrong(words(error, state.items), error.code === "card_declined" || error.fields.includes("card.number") ? card.number : null);
+    const text = error.code === "price_changed" && total() !== null ? `${error.message}. Pay if you agree.` : words(error, state.items, known);
+    wrong(text, error.code === "card_declined" || error.fields.includes("card.number") ? card.number : null);
     if (error.code === "out_of_stock") said.append(h("p", {}, h("a", { href: "/cart" }, "Change the cart")));
   }
   return h("div", {}, h("h1", {}, "Checkout"), h("form", { class: "split", novalidate: true, onsubmit: pay }, fields,
@@ -172,8 +181,8 @@ async function form(state, signal) {
 }
 
 /** What a refusal is called for people. */
-function words(error, items) {
-  if (error.code === "price_changed") return `${error.message}. Pay if you agree.`;
+function words(error, items, known) {
+  if (foreign(error)) return known?.kind === "user" ? ENDED : "Your session had ended, and nothing was charged. Please pay again.";
   if (error.code === "card_declined") return DECLINED;
   if (error.code !== "out_of_stock") return error.message;
   const line = items[Number(/^items\[(\d+)\]/.exec(error.fields[0] ?? "")?.[1])];
