@@ -57,7 +57,7 @@ function form(title, kind, guest) {
       const who = fresh ? await register(data["new-name"], data["new-email"], data["new-password"]) : await logIn(data["current-email"], data["current-password"]);
       const merged = cartIsLeft() ? await mergeGuest().catch(() => null) : null;
       const welcome = `Welcome${who?.name ? `, ${who.name}` : ""}.`;
-      if (!merged && !cartIsLeft()) await load().catch(() => {});
+      if (!merged) await load().catch(() => {});
       go(merged?.items.length ? "/cart" : "/");
       toast(merged?.notes[0] ?? (cartIsLeft() ? `${welcome} ${LEFT_WORDS}` : welcome));
     } catch (error) {
