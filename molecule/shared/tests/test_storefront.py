@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.helpers.hosts import Platform
 from tests.helpers.journal import Journal
@@ -95,6 +95,11 @@ def wait_until_held(page: Page, held: list[Any]) -> None:
             return
         page.wait_for_timeout(50)
     raise AssertionError("nothing was asked for")
+
+
+def body_of(request: Request) -> str:
+    """Return what a request sends."""
+    return request.post_data or ""
 
 
 def test_a_purchase_in_the_browser_ends_in_the_processors_journal(
@@ -653,6 +658,45 @@ def test_what_a_visit_leads_to_is_for_everybody(somebody: Visitor) -> None:
     page.goto(somebody.url)
     expect(page.locator("#away")).to_be_visible()
     assert serious(somebody) == [], "away"
+
+
+def test_from_pay_on_nothing_can_be_changed(somebody: Visitor) -> None:
+    """Already while the cart is told the city, before anything is paid."""
+    page = somebody.page
+    held: list[Any] = []
+    somebody.put("Git")
+    somebody.fill_in()
+    agreed = somebody.total
+    page.route("**/shipping", lambda route: held.append(route))  # noqa: PLW0108 - it sets an attribute
+    somebody.pay()
+    wait_until_held(page, held)
+    expect(somebody.pay_button).to_be_disabled()
+    expect(page.get_by_label("Name", exact=True)).to_be_disabled()
+    expect(page.get_by_label("Card number")).to_be_disabled()
+    held[0].continue_()
+    somebody.order()
+    assert somebody.total == agreed
+
+
+def test_what_was_not_made_is_put_into_the_cart_again_without_its_shipping(
+    somebody: Visitor,
+) -> None:
+    """Only the courses: shipping is no product."""
+    page = somebody.page
+    put: list[str] = []
+    somebody.put("Git")
+    somebody.fill_in(DECLINED)
+    somebody.pay()
+    expect(page.get_by_role("alert")).to_contain_text("declined")
+    somebody.open("/orders")
+    page.locator(".past a").click()
+    again = page.get_by_role("button", name="Put it into the cart again")
+    expect(page.get_by_text("Shipping Cost")).to_be_visible()
+    page.on("request", lambda request: put.extend(re.findall('"sku":"([^"]*)"', body_of(request))))
+    again.click()
+    page.wait_for_url("**/cart")
+    expect(page.get_by_role("spinbutton", name="Quantity of Git")).to_have_value("2")
+    assert put == ["Git"]
 
 
 def test_without_the_catalogue_the_rest_works_and_the_page_says_so(
