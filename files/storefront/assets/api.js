@@ -29,10 +29,10 @@ export class ApiError extends Error {
 /**
  * Ask a service.
  * @param {string} service @param {string} path
- * @param {{method?: string, body?: unknown, headers?: Object<string, string>, signal?: AbortSignal}} [options]
+ * @param {{method?: string, body?: unknown, headers?: Object<string, string>, signal?: AbortSignal, fresh?: boolean}} [options] `fresh`: not what the browser has kept
  * @returns {Promise<any>} the answer's JSON, or null when it has no body
  */
-export async function ask(service, path, { method = "GET", body, headers = {}, signal } = {}) {
+export async function ask(service, path, { method = "GET", body, headers = {}, signal, fresh = false } = {}) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   let response;
   let answer = null;
@@ -40,6 +40,7 @@ export async function ask(service, path, { method = "GET", body, headers = {}, s
     response = await fetch(`/api/${service}${path}`, {
       method,
       credentials: "same-origin",
+      cache: fresh ? "no-cache" : "default",
       // the proof that no other site's form sent this
       headers: { "X-Requested-With": "storefront", ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),

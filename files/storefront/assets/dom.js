@@ -35,14 +35,17 @@ export function announce(text) {
 
 let fading = 0;
 
-/** Show something for a moment. @param {string} text @param {Node} [link] */
+/** Show something for a moment, and for as long as somebody is at it. @param {string} text @param {Node} [link] */
 export function toast(text, link) {
   const place = document.getElementById("toast");
   place.replaceChildren(h("span", {}, text), link ?? "");
   place.hidden = false;
   announce(text);
-  clearTimeout(fading);
-  fading = setTimeout(() => (place.hidden = true), TOAST_MS);
+  const fade = () => {
+    clearTimeout(fading);
+    fading = setTimeout(() => (place.matches(":hover, :focus-within") ? fade() : (place.hidden = true)), TOAST_MS);
+  };
+  fade();
 }
 
 /** @param {Error} error @param {() => void} [again] @returns {HTMLElement} */
@@ -66,6 +69,26 @@ export function field(label, props, hint) {
   const help = hint && `${props.id}-hint`;
   return h("div", { class: "field" }, h("label", { for: props.id }, label),
     h("input", { name: props.id, "aria-describedby": help, ...props }), hint && h("p", { class: "hint", id: help }, hint));
+}
+
+/** Say what is wrong at the field itself, to the eye and to who has it read out. @param {HTMLElement} input @param {string} message */
+export function complain(input, message) {
+  const id = `${input.id}-error`;
+  input.closest(".field").append(h("p", { class: "error", role: "alert", id }, message));
+  input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", [input.getAttribute("aria-describedby"), id].filter(Boolean).join(" "));
+}
+
+/** Take back what was said at a form's fields. @param {HTMLElement} form */
+export function forgive(form) {
+  for (const input of form.querySelectorAll("[aria-invalid]")) {
+    const id = `${input.id}-error`;
+    document.getElementById(id)?.remove();
+    input.removeAttribute("aria-invalid");
+    const left = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((each) => each && each !== id).join(" ");
+    if (left) input.setAttribute("aria-describedby", left);
+    else input.removeAttribute("aria-describedby");
+  }
 }
 
 /** @param {string} file @param {boolean} [soon] whether it is seen at once @returns {HTMLElement} a picture beside its product's name, which says all */

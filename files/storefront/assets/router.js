@@ -5,6 +5,10 @@ import { announce, h, problem } from "./dom.js";
 const BUSY_MS = 200;
 
 let leave = new AbortController();
+// what is shown; a fragment is a place in it
+let shown = "";
+
+const here = () => location.pathname + location.search;
 
 /**
  * @param {[RegExp, (context: {params: string[], query: URLSearchParams, signal: AbortSignal}) => Promise<{title: string, content: Node}>][]} routes
@@ -13,6 +17,7 @@ export function start(routes) {
   const render = async (how) => {
     leave.abort();
     leave = new AbortController();
+    shown = here();
     const { signal } = leave;
     const main = document.getElementById("main");
     main.setAttribute("aria-busy", "true");
@@ -39,13 +44,16 @@ export function start(routes) {
     announce(view.title);
   };
   history.scrollRestoration = "manual";
-  addEventListener("popstate", () => render("back"));
+  // another place in what is shown is none to go to: its view would lose what is typed there
+  addEventListener("popstate", () => here() === shown || render("back"));
   addEventListener("navigate-to", () => render("to"));
   document.addEventListener("click", (event) => {
-    const link = event.target instanceof Element ? event.target.closest("a[href^='/']") : null;
+    const link = event.target instanceof Element ? event.target.closest("a[href^='/'], a[href^='#']") : null;
     if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    go(link.getAttribute("href"));
+    const to = link.getAttribute("href");
+    if (to.startsWith("#")) move(to.slice(1));
+    else go(to);
   });
   render("first");
 }
@@ -55,6 +63,19 @@ export function go(path) {
   history.replaceState({ y: scrollY }, "");
   history.pushState(null, "", path);
   dispatchEvent(new Event("navigate-to"));
+}
+
+/** Give what is shown another address. @param {string} path */
+export function rename(path) {
+  history.replaceState(history.state, "", path);
+  shown = here();
+}
+
+/** Go to a part of what is shown, which is not worth a step back. @param {string} id */
+function move(id) {
+  const part = document.getElementById(id);
+  part?.focus({ preventScroll: true });
+  part?.scrollIntoView();
 }
 
 function find(routes, signal) {

@@ -1,5 +1,6 @@
 """The storefront in a real browser: bought as a person buys, and what goes wrong."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,26 +8,29 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.helpers.hosts import Platform
 from tests.helpers.journal import Journal
+from tests.helpers.mongodb import MongoDb
+from tests.helpers.redis import Redis
 from tests.helpers.services import catalogues, payments
 from tests.helpers.storefront import (
     ADDRESS,
     ANSWERED_LATER,
     CHROMIUM,
     DECLINED,
+    PASSWORD,
     TIMES_OUT,
     Visitor,
     visitor,
 )
+from tests.helpers.waiting import wait_until
 
 MAX_BYTES = 100_000
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DARK = {"color_scheme": "dark"}
 SCRIPT = "<img src=x onerror=\"document.title='taken'\"><script>alert(1)</script>"
-PASSWORD = "correct horse battery"
 VIEWS = ["/", "/?q=linux", "/products/Linux", "/cart", "/checkout", "/orders", "/account", "/no"]
 
 Come = Callable[..., Visitor]
@@ -47,6 +51,18 @@ def browser() -> Iterator[Browser]:
 def url(platform: Platform) -> str:
     """Return the shop's address."""
     return f"http://{platform.address(platform.group('frontend')[0])}"
+
+
+@pytest.fixture
+def store(platform: Platform) -> MongoDb:
+    """Return the document store."""
+    return MongoDb(platform)
+
+
+@pytest.fixture
+def redis(platform: Platform) -> Redis:
+    """Return the Redis server."""
+    return Redis(platform)
 
 
 @pytest.fixture
@@ -72,6 +88,20 @@ def serious(shown: Visitor) -> list[str]:
     ]
 
 
+def wait_until_held(page: Page, held: list[Any]) -> None:
+    """Return when a route has been held back; the browser is listened to meanwhile."""
+    for _ in range(100):
+        if held:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("nothing was asked for")
+
+
+def body_of(request: Request) -> str:
+    """Return what a request sends."""
+    return request.post_data or ""
+
+
 def test_a_purchase_in_the_browser_ends_in_the_processors_journal(
     somebody: Visitor, journal: Journal
 ) -> None:
@@ -86,14 +116,19 @@ def test_a_purchase_in_the_browser_ends_in_the_processors_journal(
     somebody.open("/cart")
     somebody.screenshot("cart")
     somebody.fill_in()
-    somebody.screenshot("checkout")
+    somebody.screenshot("checkout", whole=True)
+    agreed = somebody.total
+    expect(somebody.pay_button).to_have_text(f"Pay {page.locator('.total .price').inner_text()}")
     somebody.pay()
     order_id = somebody.order()
     somebody.wait_until_processed()
+    expect(page.get_by_text("Your order is recorded.")).to_be_visible()
     somebody.screenshot("order-processed")
     block = journal.block(order_id)
     assert block.count("📦 NEW ORDER RECEIVED") == 1
     assert {"  - Linux x 1 = ₹1999", "  - Git x 1 = ₹799"} <= set(block)
+    assert f"Total: ₹{agreed:.2f}" in block
+    assert somebody.total == agreed
     assert somebody.pieces == 0
     parcel = page.get_by_role("region", name="Sent to")
     for line in (*ADDRESS.values(), "Mumbai", "India"):
@@ -367,6 +402,301 @@ def test_a_payment_without_an_answer_is_finished_before_another_one(somebody: Vi
     # what was added since then is still there
     somebody.open("/cart")
     assert somebody.pieces == 1
+
+
+def test_a_price_that_changes_before_pay_is_shown_and_agreed_to(
+    somebody: Visitor, store: MongoDb, journal: Journal
+) -> None:
+    """At once, although the cart and the browser keep the old one for a while."""
+    page = somebody.page
+    with store.product(stock=1) as sku:
+        somebody.put(sku)
+        somebody.fill_in()
+        before = somebody.total
+        change = f"db.products.update_one({{'_id': {sku!r}}}, {{'$set': {{'price': 250}}}})"
+        assert store.ask(f"{change}.modified_count") == 1
+        somebody.pay()
+        expect(page.get_by_role("alert")).to_contain_text("nothing was charged")
+        expect(page.get_by_role("alert")).to_contain_text("Pay if you agree")
+        after = round(before + 1.5, 2)
+        assert somebody.total == after
+        expect(somebody.pay_button).to_be_enabled()
+        assert somebody.pieces == 1
+        somebody.pay()
+        order_id = somebody.order()
+        somebody.wait_until_processed()
+        assert f"Total: ₹{after:.2f}" in journal.block(order_id)
+        wait_until("it is sold", lambda: (store.stock(sku), store.holds(sku)) == (0, 0))
+    somebody.open("/orders")
+    assert page.locator(".past h2").all_inner_texts() == [order_id]
+
+
+def test_who_was_too_late_is_told_and_pays_nothing(somebody: Visitor, store: MongoDb) -> None:
+    """What is out of stock is named, and stays in the cart."""
+    page = somebody.page
+    with store.product(stock=1) as sku:
+        somebody.put(sku)
+        somebody.fill_in()
+        taken = f"db.products.update_one({{'_id': {sku!r}}}, {{'$set': {{'stock': 0}}}})"
+        assert store.ask(f"{taken}.modified_count") == 1
+        somebody.pay()
+        said = page.get_by_role("alert")
+        expect(said).to_contain_text(f"not enough left of {sku}. Nothing was charged.")
+        expect(page.get_by_role("link", name="Change the cart")).to_be_visible()
+        expect(somebody.pay_button).to_be_enabled()
+        assert serious(somebody) == []
+        assert somebody.pieces == 1
+        somebody.open("/orders")
+        expect(page.get_by_role("heading", name="No orders yet")).to_be_visible()
+
+
+def test_a_guest_whose_session_ends_at_the_checkout_pays_all_the_same(
+    somebody: Visitor, redis: Redis
+) -> None:
+    """As another guest, who sees the order; the console says no more than that."""
+    somebody.put("Git")
+    somebody.fill_in()
+    somebody.outlast_session(redis)
+    somebody.pay()
+    order_id = somebody.order()
+    somebody.wait_until_processed()
+    somebody.open("/orders")
+    assert somebody.page.locator(".past h2").all_inner_texts() == [order_id]
+    assert [line for line in somebody.complaints if "401" not in line] == []
+
+
+def test_who_was_logged_in_does_not_pay_as_a_guest(somebody: Visitor, redis: Redis) -> None:
+    """The order would not be among those of the account: nothing is sent, and it is said."""
+    page = somebody.page
+    email = f"test-{uuid.uuid4().hex}@example.com"
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {request.url}"))
+    somebody.register(email)
+    somebody.put("Git")
+    somebody.fill_in()
+    somebody.outlast_session(redis)
+    for _ in range(2):
+        somebody.pay()
+        expect(somebody.pay_button).to_be_enabled()
+        expect(page.get_by_role("alert")).to_contain_text("Please log in again to pay.")
+    assert not [one for one in sent if one.startswith("POST") and one.endswith("/payments")]
+    somebody.log_in(email)
+    somebody.fill_in()
+    somebody.pay()
+    order_id = somebody.order()
+    somebody.open("/orders")
+    assert page.locator(".past h2").all_inner_texts() == [order_id]
+
+
+def test_a_payment_is_nobody_elses_and_its_owner_is_told(somebody: Visitor) -> None:
+    """Who comes next hears that it may have been charged; the owner sees the one order."""
+    page = somebody.page
+    email = f"test-{uuid.uuid4().hex}@example.com"
+    somebody.register(email)
+    somebody.put("Git")
+    somebody.fill_in()
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/payment/payments", lose)
+    somebody.pay()
+    expect(page.get_by_text("you pay once only")).to_be_visible()
+    page.goto("about:blank")
+    page.unroute_all(behavior="ignoreErrors")
+    page.context.clear_cookies()
+    somebody.put("Linux")
+    somebody.open("/checkout")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("has no answer yet")
+    expect(page.locator("main")).to_contain_text("may have been charged")
+    expect(page.locator("main")).not_to_contain_text("Nothing was charged")
+    expect(page.locator("main")).not_to_contain_text("Git")
+    assert serious(somebody) == []
+    page.get_by_role("button", name="Go on to the checkout").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Checkout")
+    somebody.open("/orders")
+    expect(page.get_by_role("heading", name="No orders yet")).to_be_visible()
+    somebody.log_in(email)
+    page.goto(somebody.url + "/checkout")
+    order_id = somebody.order()
+    somebody.open("/orders")
+    assert page.locator(".past h2").all_inner_texts() == [order_id]
+    # the guest's cart came along, and what was paid is out of it
+    expect(page.locator("#cart-count")).to_have_text("1")
+
+
+def test_a_guests_payment_whose_session_has_ended_is_not_called_free(
+    somebody: Visitor, redis: Redis
+) -> None:
+    """Nobody can be asked any more, so nothing is said about the charge."""
+    page = somebody.page
+    somebody.put("Git")
+    somebody.fill_in()
+    page.route("**/api/payment/payments", lambda route: route.abort())
+    somebody.pay()
+    expect(page.get_by_text("you pay once only")).to_be_visible()
+    page.goto("about:blank")
+    somebody.outlast_session(redis)
+    somebody.open("/checkout")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("has no answer yet")
+    expect(page.locator("main")).to_contain_text("your bank can tell you")
+    expect(page.locator("main")).not_to_contain_text("Nothing was charged")
+    page.get_by_role("button", name="Go on to the checkout").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to pay for")
+
+
+def test_a_guests_cart_that_cannot_be_taken_along_is_taken_later(somebody: Visitor) -> None:
+    """The visitor is told; the next page has it."""
+    page = somebody.page
+    somebody.put("Git")
+    page.route("**/merge", lambda route: route.abort())
+    somebody.register(f"test-{uuid.uuid4().hex}@example.com")
+    expect(page.locator("#toast")).to_contain_text("It is kept, and we try again.")
+    assert somebody.pieces == 0
+    page.unroute_all(behavior="ignoreErrors")
+    somebody.open()
+    expect(page.locator("#cart-count")).to_have_text("1")
+    expect(page.locator("#toast")).to_contain_text("is in your cart now")
+    somebody.open("/cart")
+    expect(page.get_by_role("link", name="Git and Code Review")).to_be_visible()
+
+
+def test_what_shipping_costs_is_that_of_the_city_chosen_last(somebody: Visitor) -> None:
+    """Although the answer about the one before comes later."""
+    page = somebody.page
+    late: list[Any] = []
+    somebody.put("Git")
+    somebody.open("/checkout")
+    page.route(
+        re.compile("/quotes"), lambda route: route.continue_() if late else late.append(route)
+    )
+    somebody.choose("Mumbai")
+    expect(page.locator(".quote")).to_contain_text("Asking")
+    wait_until_held(page, late)
+    somebody.choose("Bengaluru")
+    expect(page.locator(".quote")).to_contain_text("Shipping to Bengaluru")
+    agreed = somebody.total
+    with page.expect_response(re.compile("/quotes")):
+        late[0].continue_()
+    # the page has taken it when it has drawn once more
+    page.evaluate("new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn, 100)))")
+    expect(page.locator(".quote")).to_contain_text("Shipping to Bengaluru")
+    assert somebody.total == agreed
+
+
+def test_the_skip_link_leaves_what_is_typed(somebody: Visitor) -> None:
+    """It is a place in the page, as is a fragment in its address."""
+    page = somebody.page
+    somebody.put("Git")
+    somebody.fill_in()
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    page.evaluate("location.hash = 'main'")
+    page.go_back()
+    page.wait_for_url("**/checkout")
+    assert "#" not in page.url
+    for label, text in ADDRESS.items():
+        expect(page.get_by_label(label, exact=True)).to_have_value(text)
+    assert somebody.complaints == []
+
+
+def test_what_is_wrong_is_said_of_its_field(somebody: Visitor) -> None:
+    """A screen reader reads it with the field, beside what helps to fill it in."""
+    page = somebody.page
+    somebody.put("Git")
+    somebody.fill_in()
+    phone = page.get_by_label("Phone", exact=True)
+    phone.fill("1")
+    somebody.pay()
+    expect(phone).to_have_accessible_description(re.compile("For the courier only.*Phone: please"))
+    phone.fill(ADDRESS["Phone"])
+    expect(phone).to_have_accessible_description("For the courier only.")
+    somebody.open("/account")
+    form = page.get_by_role("form", name="Log in")
+    form.get_by_label("E-mail").fill(f"test-{uuid.uuid4().hex}@example.com")
+    form.get_by_label("Password").fill(PASSWORD)
+    form.get_by_role("button").click()
+    password = form.get_by_label("Password")
+    expect(password).to_have_accessible_description(re.compile("do not belong together"))
+    expect(password).to_have_attribute("aria-invalid", "true")
+    assert serious(somebody) == []
+
+
+def test_what_a_visit_leads_to_is_for_everybody(somebody: Visitor) -> None:
+    """An order, the orders, an account, a list of cities, an open payment, a service away."""
+    page = somebody.page
+    somebody.buy("Git")
+    assert serious(somebody) == [], "order"
+    somebody.open("/orders")
+    expect(page.locator(".past")).to_have_count(1)
+    assert serious(somebody) == [], "orders"
+    somebody.register(f"test-{uuid.uuid4().hex}@example.com")
+    somebody.open("/account")
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    assert serious(somebody) == [], "account"
+    assert somebody.complaints == []
+    somebody.put("Git")
+    somebody.fill_in()
+    box = page.get_by_role("combobox", name="City")
+    box.fill("")
+    box.press_sequentially("Mumb")
+    expect(page.get_by_role("option", name="Mumbai").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    assert serious(somebody) == [], "cities"
+    page.keyboard.press("Enter")
+    expect(somebody.pay_button).to_have_text(re.compile("Pay ₹"))
+    page.route("**/api/payment/payments", lambda route: route.abort())
+    somebody.pay()
+    expect(page.get_by_text("you pay once only")).to_be_visible()
+    assert serious(somebody) == [], "paying"
+    somebody.open("/checkout")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your last payment has no answer yet")
+    assert serious(somebody) == [], "unfinished"
+    page.route("**/api/catalogue/**", lambda route: route.abort())
+    page.goto(somebody.url)
+    expect(page.locator("#away")).to_be_visible()
+    assert serious(somebody) == [], "away"
+
+
+def test_from_pay_on_nothing_can_be_changed(somebody: Visitor) -> None:
+    """Already while the cart is told the city, before anything is paid."""
+    page = somebody.page
+    held: list[Any] = []
+    somebody.put("Git")
+    somebody.fill_in()
+    agreed = somebody.total
+    page.route("**/shipping", lambda route: held.append(route))  # noqa: PLW0108 - it sets an attribute
+    somebody.pay()
+    wait_until_held(page, held)
+    expect(somebody.pay_button).to_be_disabled()
+    expect(page.get_by_label("Name", exact=True)).to_be_disabled()
+    expect(page.get_by_label("Card number")).to_be_disabled()
+    held[0].continue_()
+    somebody.order()
+    assert somebody.total == agreed
+
+
+def test_what_was_not_made_is_put_into_the_cart_again_without_its_shipping(
+    somebody: Visitor,
+) -> None:
+    """Only the courses: shipping is no product."""
+    page = somebody.page
+    put: list[str] = []
+    somebody.put("Git")
+    somebody.fill_in(DECLINED)
+    somebody.pay()
+    expect(page.get_by_role("alert")).to_contain_text("declined")
+    somebody.open("/orders")
+    page.locator(".past a").click()
+    again = page.get_by_role("button", name="Put it into the cart again")
+    expect(page.get_by_text("Shipping Cost")).to_be_visible()
+    page.on("request", lambda request: put.extend(re.findall('"sku":"([^"]*)"', body_of(request))))
+    again.click()
+    page.wait_for_url("**/cart")
+    expect(page.get_by_role("spinbutton", name="Quantity of Git")).to_have_value("2")
+    assert put == ["Git"]
 
 
 def test_without_the_catalogue_the_rest_works_and_the_page_says_so(

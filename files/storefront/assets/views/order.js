@@ -9,11 +9,13 @@ import { addressLines } from "./address.js";
 const POLL_MS = 1500;
 const SLOWEST_MS = 15_000;
 const STEPS = { accepted: "Ordered", paid: "Paid", processing: "Being processed", processed: "Processed" };
-const TITLES = { accepted: "Your bank has not answered yet", paid: "Thank you for your order", processing: "Thank you for your order", processed: "Thank you, your order is on its way", rejected: "This order was not made" };
+const TITLES = { accepted: "Your bank has not answered yet", paid: "Thank you for your order", processing: "Thank you for your order", processed: "Thank you for your order", rejected: "This order was not made" };
 const WORDS = {
   accepted: "We have your order and wait for the bank. You need not do anything, and you may close this page: the order is listed under Orders.",
-  paid: "It is paid, and handed to the people who pack it.", processing: "It is being packed.", processed: "A confirmation was sent to you.",
+  paid: "It is paid, and waits to be recorded.", processing: "It is paid, and is being recorded.", processed: "Your order is recorded.",
 };
+// a product's sku, as the catalogue takes them: the line of shipping has its name there, with a space
+const PRODUCT = /^[A-Za-z][A-Za-z0-9-]*$/;
 const REASONS = { card_declined: "The card was declined.", abandoned: "The payment was not finished.", out_of_stock: "There was not enough in stock." };
 
 /** @param {string} state @returns {string} for a list */
@@ -61,8 +63,9 @@ function steps(state) {
 }
 
 async function again(items) {
-  // a line that is no product, as shipping, is refused
-  const answers = await Promise.allSettled(items.map((line) => add(line.sku, line.quantity)));
+  // the cart refuses what is no product only while it can ask the catalogue
+  const answers = await Promise.allSettled(items.filter((line) => PRODUCT.test(line.sku)).map((line) => add(line.sku, line.quantity)));
+  const refused = answers.find((answer) => answer.status === "rejected");
   if (answers.some((answer) => answer.status === "fulfilled")) go("/cart");
-  else toast("The cart is not available at the moment.");
+  if (refused) toast(refused.reason.message);
 }

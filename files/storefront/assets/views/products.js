@@ -2,6 +2,7 @@
 
 import { ask } from "../api.js";
 import { announce, h, picture, price, problem } from "../dom.js";
+import { rename } from "../router.js";
 import { putter } from "./put.js";
 
 const PAGE = 12;
@@ -27,9 +28,9 @@ export async function products({ query, signal }) {
     }
   }
   async function look(text) {
-    if (text === words) return;
+    if (signal.aborted || text === words) return;
     words = text;
-    history.replaceState(history.state, "", path(category, words));
+    rename(path(category, words));
     for (const link of document.querySelectorAll(".chips a")) link.setAttribute("href", path(link.dataset.slug, words));
     list.setAttribute("aria-busy", "true");
     const page = await show();

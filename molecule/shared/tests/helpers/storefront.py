@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.helpers.ansible import PROJECT
+from tests.helpers.redis import Redis
 
 CHROMIUM = "/usr/bin/chromium"
 # without this variable a run leaves the tree as it is
@@ -28,6 +29,10 @@ ADDRESS = {
     "Postal code": "400050",
     "Phone": "+91 98200 12345",
 }
+
+PASSWORD = "correct horse battery"
+# the one of a customer is the one that counts
+COOKIES = ("skillupworks_session", "skillupworks_guest")
 
 PROCESSED_WITHIN_MS = 30_000
 
@@ -68,12 +73,22 @@ class Visitor:
         self.open("/checkout")
         for label, text in ADDRESS.items():
             self.page.get_by_label(label, exact=True).fill(text)
+        self.choose(city)
+        expect(self.pay_button).to_have_text(re.compile("Pay ₹"))
+        self.page.get_by_label("Card number").press_sequentially(card)
+
+    def choose(self, city: str) -> None:
+        """Type a city's beginning at the checkout and choose it."""
         box = self.page.get_by_role("combobox", name="City")
         box.fill("")
         box.press_sequentially(city[:4])
         self.page.get_by_role("option", name=city).first.click()
-        expect(self.pay_button).to_have_text(re.compile("Pay ₹"))
-        self.page.get_by_label("Card number").press_sequentially(card)
+
+    @property
+    def total(self) -> float:
+        """The rupees that the checkout, or an order's page, says at the end of the sum."""
+        shown = self.page.locator(".total .price").inner_text()
+        return float(shown.removeprefix("₹").replace(",", ""))
 
     @property
     def pay_button(self) -> Locator:
@@ -104,11 +119,32 @@ class Visitor:
         self.wait_until_processed()
         return order_id
 
-    def screenshot(self, name: str) -> None:
-        """Take a picture for the documentation, if that is asked for."""
+    def register(self, email: str) -> None:
+        """Make an account and be logged in."""
+        self._send("Register", email)
+
+    def log_in(self, email: str) -> None:
+        """Log in with an account that `register` made."""
+        self._send("Log in", email)
+
+    def _send(self, form: str, email: str) -> None:
+        self.open("/account")
+        fields = self.page.get_by_role("form", name=form)
+        fields.get_by_label("E-mail").fill(email)
+        fields.get_by_label("Password").fill(PASSWORD)
+        fields.get_by_role("button").click()
+        expect(self.page.locator("#account-link")).to_have_text("Account")
+
+    def outlast_session(self, redis: Redis) -> None:
+        """Let the session end while the browser still has its cookie."""
+        held = {one["name"]: one["value"] for one in self.page.context.cookies()}
+        redis.end_session(next(held[name] for name in COOKIES if name in held))
+
+    def screenshot(self, name: str, *, whole: bool = False) -> None:
+        """Take a picture for the documentation, if that is asked for; `whole` beyond the window."""
         if os.environ.get(SCREENSHOTS):
             FOLDER.mkdir(exist_ok=True)
-            self.page.screenshot(path=FOLDER / f"{name}.png")
+            self.page.screenshot(path=FOLDER / f"{name}.png", full_page=whole)
 
 
 @contextmanager
