@@ -40,8 +40,9 @@ class Broker:
         self._client.put(path, json=body).raise_for_status()
 
     def post(self, path: str, body: Json) -> Any:
-        """Ask for an action; return what the API says."""
-        return self._client.post(path, json=body).raise_for_status().json()
+        """Ask for an action; return what the API says, None when that is nothing."""
+        answer = self._client.post(path, json=body).raise_for_status()
+        return answer.json() if answer.content else None
 
     def delete(self, path: str) -> None:
         """Delete something."""
