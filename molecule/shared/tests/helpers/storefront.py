@@ -144,6 +144,9 @@ class Visitor:
         """Take a picture for the documentation, if that is asked for; `whole` beyond the window."""
         if os.environ.get(SCREENSHOTS):
             FOLDER.mkdir(exist_ok=True)
+            if whole:
+                # the header stays where the window is
+                self.page.evaluate("scrollTo(0, 0)")
             self.page.screenshot(path=FOLDER / f"{name}.png", full_page=whole)
 
 
