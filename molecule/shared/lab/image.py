@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import shutil
 import subprocess
 import time
@@ -24,6 +25,7 @@ KEEP_SECONDS = 24 * 3600
 CUSTOMIZE = Path(__file__).with_name("customize-image.sh")
 CONTRACT = Path(__file__).with_name("contract-image.sh")
 MIRROR = "/srv/mirror"
+PREFERENCES = "etc/apt/preferences.d/unstable"
 
 # What the distribution's cloud image has and roles may count on. Nothing that a role installs.
 CLOUD_PACKAGES = (
@@ -50,29 +52,56 @@ EL9_TRIXIE = (
 )  # fmt: skip
 
 
+# What a host has of Debian's unstable release, and what that needs of its libraries. Its systemd
+# is not among it: that wants control groups of version 2.
+UNSTABLE_PACKAGES = (
+    "mysql-*", "rabbitmq-server", "rabbitmqadmin-ng", "erlang-*", "libc6", "libc-bin", "libgcc-s1",
+    "libstdc++6", "libatomic1", "libgomp1", "gcc-*-base", "libgoogle-perftools4t64",
+    "libtcmalloc-minimal4t64", "libmimalloc3",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How one image is made: the Debian release and the packages on top of its minimal set.
 
     `contract` hosts answer like RHEL 9: CONTRACT changes the tree, and MIRROR has their packages.
+    Of the packages `unstable`, patterns of names, hosts have what Debian's unstable release has,
+    with what these need; that is another version each day.
     """
 
     suite: str
     packages: tuple[str, ...]
     contract: bool = False
+    unstable: tuple[str, ...] = ()
 
     @property
     def scripts(self) -> list[Path]:
         """Return what changes the fresh tree, in order."""
         return [CUSTOMIZE, CONTRACT] if self.contract else [CUSTOMIZE]
 
+    def sources(self, archive: Archive) -> str:
+        """Return where apt finds packages."""
+        suites = [self.suite, "sid"] if self.unstable else [self.suite]
+        return "\n".join(archive.sources(suite) for suite in suites)
+
+    @property
+    def preferences(self) -> str:
+        """Return what apt prefers; empty for the newest of all that there is."""
+        if not self.unstable:
+            return ""
+        pins = [("*", 100), (" ".join(self.unstable), 990)]
+        return "\n".join(
+            f"Package: {names}\nPin: release a=unstable\nPin-Priority: {priority}\n"
+            for names, priority in pins
+        )
+
 
 # Debian 12 has RHEL 9's systemd, dnf and firewalld; Debian 13 has programs that are too old in
-# Debian 12, or not there. Debian's unstable release has MySQL, and what comes of the rest; it is
-# another one each day.
+# Debian 12, or not there. Debian's unstable release alone has MySQL, and a newer RabbitMQ.
 RECIPES = {
     "debian-13": Recipe("trixie", CLOUD_PACKAGES),
-    "debian-sid": Recipe("sid", CLOUD_PACKAGES),
+    "debian-13-unstable": Recipe("trixie", CLOUD_PACKAGES, unstable=UNSTABLE_PACKAGES),
     "el9-contract": Recipe("bookworm", EL9_BOOKWORM, contract=True),
     "el9-contract-13": Recipe("trixie", EL9_TRIXIE, contract=True),
 }
@@ -82,7 +111,8 @@ def image_path(name: str, archive: Archive) -> Path:
     """Return where the image of this name lives; the path changes whenever its recipe does."""
     recipe = RECIPES[name]
     parts = [
-        name, recipe.suite, recipe.packages, archive.sources(recipe.suite), archive.settings,
+        name, recipe.suite, recipe.packages, recipe.sources(archive), archive.settings,
+        *([recipe.preferences] if recipe.preferences else []),
         *(script.read_text(encoding="utf-8") for script in recipe.scripts),
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -163,9 +193,12 @@ def _bootstrap(recipe: Recipe, target: Path, archive: Archive) -> None:
     argv += [f"--aptopt={setting}" for setting in archive.settings]
     # The package lists stay, a day old at most when it matters: five guests need not fetch them.
     argv += ["--skip=cleanup/apt/lists"]
+    if recipe.preferences:
+        write = f'printf %s {shlex.quote(recipe.preferences)} > "$1"/{PREFERENCES}'
+        argv += [f"--setup-hook={write}"]
     argv += [f"--customize-hook={script}" for script in recipe.scripts]
     argv += [recipe.suite, str(target), "-"]
-    sources = archive.sources(recipe.suite)
+    sources = recipe.sources(archive)
     done = subprocess.run(
         argv, input=sources, text=True, capture_output=True, env={"PATH": SYSTEM_PATH}, check=False
     )

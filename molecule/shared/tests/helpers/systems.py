@@ -47,8 +47,10 @@ DEBIAN = System(
     crypto_policies=False,
 )
 
-# The unstable release, where the database is MySQL.
-DEBIAN_SID = replace(DEBIAN, database_unit="mysql", database_settings="/etc/mysql/mysql.conf.d")
+# With servers of the unstable release, where the database is MySQL.
+DEBIAN_UNSTABLE = replace(
+    DEBIAN, database_unit="mysql", database_settings="/etc/mysql/mysql.conf.d"
+)
 
 # What SELinux does there for servers, systemd cannot without getting into its way.
 RHEL = System(
@@ -73,6 +75,6 @@ RHEL = System(
 
 def system_of(image: str) -> System:
     """Return the distribution of a lab's image."""
-    if image == "debian-sid":
-        return DEBIAN_SID
+    if image == "debian-13-unstable":
+        return DEBIAN_UNSTABLE
     return DEBIAN if image.startswith("debian-") else RHEL
