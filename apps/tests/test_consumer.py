@@ -21,9 +21,11 @@ from skillupworks.messaging.message import Outcome, Work
 from skillupworks.runtime.backoff import Backoff
 from skillupworks.runtime.notify import Notifier
 
-from .messaging_stubs import StubProcess, declaration, metrics
+from .messaging_stubs import TOPOLOGY, StubProcess, declaration, metrics
 from .played_broker import Caller, Method, PlayedBroker
 from .waiting import SECONDS, wait_until
+
+WITH_POLICIES = replace(TOPOLOGY, has_policies=True)
 
 pytestmark = pytest.mark.usefixtures("events")
 
@@ -161,11 +163,11 @@ class TestDeliveries:
         }
 
     @staticmethod
-    def test_a_broker_that_delays_by_itself_gets_no_wait_queues(
+    def test_a_queue_that_delays_by_itself_has_no_wait_queues(
         broker: PlayedBroker, start: Start
     ) -> None:
         broker.version = "4.3.1"
-        running = start(retry_delays=(5, 30))
+        running = start(topology=WITH_POLICIES, retry_delays=(5, 30))
         running.process.errors = {"a": ValueError("surprise")}
         caller = broker.consuming()
 
@@ -174,6 +176,43 @@ class TestDeliveries:
         wait_until(lambda: bool(caller.of(spec.Basic.Reject)))
         assert caller.of(spec.Basic.Reject)[0].requeue
         assert {queue.queue for queue in caller.of(spec.Queue.Declare)} == {"orders", "orders-dlq"}
+
+    @staticmethod
+    def test_a_queue_without_policies_has_them_whatever_the_broker_can(
+        broker: PlayedBroker, start: Start
+    ) -> None:
+        broker.version = "4.3.1"
+        running = start(retry_delays=(5,))
+        running.process.errors = {"a": ValueError("surprise")}
+        caller = broker.consuming()
+
+        caller.deliver(b"a")
+
+        wait_until(lambda: len(caller.of(spec.Basic.Ack)) == 1)
+        assert broker.heard(spec.Basic.Publish) == 1
+        assert caller.of(spec.Basic.Reject) == []
+
+    @staticmethod
+    def test_after_an_upgrade_of_the_broker_its_queue_delays_what_waited_before(
+        broker: PlayedBroker, start: Start
+    ) -> None:
+        # Given a message that failed twice on the version before
+        running = start(topology=WITH_POLICIES, retry_delays=(5, 30))
+        running.process.errors = {"a": ValueError("surprise")}
+        before = broker.consuming(1)
+        before.deliver(b"a", headers={"skillupworks-attempts": 1})
+        wait_until(lambda: len(before.of(spec.Basic.Ack)) == 1)
+
+        # When the broker is restarted with one that delays by itself
+        broker.version = "4.3.1"
+        before.hang_up()
+        after = broker.consuming(2)
+        for attempts in (2, 4):
+            after.deliver(b"a", headers={"skillupworks-attempts": attempts})
+
+        # Then the third attempt is left to its queue, and the fifth was the last
+        wait_until(lambda: len(after.of(spec.Basic.Ack)) == 1)
+        assert [reject.requeue for reject in after.of(spec.Basic.Reject)] == [True]
 
     @staticmethod
     def test_a_message_that_failed_is_acknowledged_once_its_copy_is_confirmed(

@@ -229,5 +229,5 @@ def test_a_broker_that_delays_by_itself_is_known_by_its_version(
     broker.version = version
     link = open_link(broker)
 
-    assert link.native_retry is native
+    assert link.delays_retries is native
     link.close()

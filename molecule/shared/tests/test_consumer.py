@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
 from tests.helpers.broker import Broker
 from tests.helpers.database import Database
-from tests.helpers.greeter import NAME, QUEUE, TABLE, Greeter, example
+from tests.helpers.greeter import DELAYS, NAME, QUEUE, TABLE, Greeter, example
 from tests.helpers.journal import Journal
 from tests.helpers.services import Service
 from tests.helpers.waiting import wait_until
 
 MAX_LINES = 20
+# of the queues that it declares
+DELIVERY_LIMIT = 20
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +150,51 @@ def test_a_message_that_waits_too_long_for_a_lock_is_tried_again_later(
 
     wait_until("there is a row", lambda: rows(database, "Hedy") == 1)
     assert greeter.parked() == []
+
+
+def test_a_message_that_fails_at_every_attempt_is_parked_with_its_story(
+    greeter: Greeter, database: Database
+) -> None:
+    """It waits twice, 2 and 4 seconds; each attempt waits for the lock, too."""
+    with database.locked(TABLE):
+        published = greeter.publish(greeting("Joan"))
+        (parked,) = wait_until("the message is parked", greeter.parked, 90)
+
+    assert parked["properties"]["message_id"] == published
+    headers = parked["properties"]["headers"]
+    assert headers["skillupworks-reason"] == "exhausted"
+    assert headers["skillupworks-attempts"] == len(DELAYS) + 1
+    assert "Lock wait timeout" in headers["skillupworks-error"]
+    first, last = (
+        datetime.fromisoformat(headers[f"skillupworks-{which}-failed-at"])
+        for which in ("first", "last")
+    )
+    assert (last - first).total_seconds() >= sum(DELAYS)
+    assert rows(database, "Joan") == 0
+
+
+def test_a_message_that_ends_its_consumer_again_and_again_is_parked_by_the_broker(
+    greeter: Greeter, database: Database, broker: Broker
+) -> None:
+    """Killed with the message in hand more often than the queue's arguments allow: 20 times."""
+    database.rows(f"RENAME TABLE {TABLE} TO {TABLE}_away")
+    try:
+        published = greeter.publish(greeting("Karen"))
+        for _ in range(DELIVERY_LIMIT + 1):
+            wait_until("it is in hand", lambda: "1 in flight" in greeter.status)
+            greeter.kill()
+            wait_until("the broker has noticed", lambda: not broker.consumers(QUEUE))
+            if greeter.parked():
+                break
+            greeter.start()
+        (parked,) = wait_until("the message is parked", greeter.parked)
+    finally:
+        database.rows(f"RENAME TABLE {TABLE}_away TO {TABLE}")
+
+    assert parked["properties"]["message_id"] == published
+    (death,) = parked["properties"]["headers"]["x-death"]
+    assert (death["reason"], death["queue"]) == ("delivery_limit", QUEUE)
+    assert broker.queue(QUEUE)["messages"] == 0
 
 
 def test_a_second_sigterm_gives_back_what_the_handler_is_at_work_with(

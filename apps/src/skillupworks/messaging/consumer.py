@@ -132,8 +132,8 @@ class Consumer:
 
     def _open(self, host: str) -> Session:
         link = Link(self._broker, host, self._on_waiting)
-        session = Session(link)
         topology = self._declaration.topology
+        session = Session(link, native_retry=topology.retries_natively(link))
         try:
             declare(link, topology, self._declaration.retry_delays)
             session.start(topology.queue, self._declaration.prefetch, self._crew.mailbox.put)

@@ -7,7 +7,7 @@ header of ours too: RabbitMQ 4 ignores an `x-death` that a client sends.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from skillupworks.errors import PermanentError
 from skillupworks.messaging.message import Delivery, Outgoing
@@ -48,22 +48,38 @@ class Failure:
 
 
 def attempt_of(delivery: Delivery, *, native_retry: bool) -> int:
-    """Return the number of this attempt, from 1."""
-    failed = delivery.headers.get(DELIVERY_COUNT if native_retry else ATTEMPTS, 0)
-    return min(failed, MAX_ATTEMPTS) + 1 if isinstance(failed, int) and failed >= 0 else 1
+    """Return the number of this attempt, from 1.
+
+    With `native_retry` the broker's count is added to ours: a message that came from a wait queue
+    before the broker was upgraded goes on where it was.
+    """
+    names = (ATTEMPTS, DELIVERY_COUNT) if native_retry else (ATTEMPTS,)
+    return min(sum(_count(delivery, name) for name in names), MAX_ATTEMPTS) + 1
 
 
-def parked_copy(failure: Failure, topology: QueueTopology) -> Outgoing:
-    """Return the message to put into the dead-letter queue."""
-    return _copy(failure, topology, topology.dead_letter_exchange, topology.queue)
+def parked_copy(failure: Failure, topology: QueueTopology, waited: float = 0) -> Outgoing:
+    """Return the message to put into the dead-letter queue.
+
+    `waited` is for how many seconds the broker has delayed it by itself, which leaves no header:
+    if none says when it failed first, it was so long ago.
+    """
+    return _copy(failure, topology, (topology.dead_letter_exchange, topology.queue), waited)
 
 
 def retry_copy(failure: Failure, topology: QueueTopology, delay: int) -> Outgoing:
     """Return the message to put into the wait queue of `delay` seconds."""
-    return _copy(failure, topology, "", wait_queue(topology.queue, delay))
+    return _copy(failure, topology, ("", wait_queue(topology.queue, delay)))
 
 
-def _copy(failure: Failure, topology: QueueTopology, exchange: str, routing_key: str) -> Outgoing:
+def _count(delivery: Delivery, name: str) -> int:
+    found = delivery.headers.get(name, 0)
+    return min(found, MAX_ATTEMPTS) if isinstance(found, int) and found >= 0 else 0
+
+
+def _copy(
+    failure: Failure, topology: QueueTopology, way: tuple[str, str], waited: float = 0
+) -> Outgoing:
+    exchange, routing_key = way
     delivery = failure.delivery
     now = datetime.now(UTC)
     headers = _own(delivery.headers)
@@ -76,7 +92,7 @@ def _copy(failure: Failure, topology: QueueTopology, exchange: str, routing_key:
         type=delivery.type,
         content_type=delivery.content_type,
         content_encoding=delivery.content_encoding,
-        headers={**headers, **_history(failure, topology, headers, now)},
+        headers={**headers, **_history(failure, topology, headers, now, waited)},
     )
 
 
@@ -94,18 +110,23 @@ def _own(headers: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _history(
-    failure: Failure, topology: QueueTopology, headers: Mapping[str, object], now: datetime
+    failure: Failure,
+    topology: QueueTopology,
+    headers: Mapping[str, object],
+    now: datetime,
+    waited: float,
 ) -> dict[str, object]:
     error = failure.error
     cause = error.__cause__ or error
     time = now.isoformat(timespec="milliseconds")
+    first = (now - timedelta(seconds=waited)).isoformat(timespec="milliseconds")
     delivery = failure.delivery
     return {
         "skillupworks-reason": _text(failure.reason),
         "skillupworks-error": _text(str(error) or type(error).__name__),
         "skillupworks-error-class": type(cause).__name__,
         ATTEMPTS: failure.attempt,
-        FIRST_FAILED: headers.get(FIRST_FAILED, time),
+        FIRST_FAILED: headers.get(FIRST_FAILED, first),
         "skillupworks-last-failed-at": time,
         "skillupworks-queue": topology.queue,
         # a copy comes back by another way than the message first came

@@ -91,8 +91,8 @@ class Link:
         return self._failure is None and self.channel.is_open
 
     @property
-    def native_retry(self) -> bool:
-        """Whether quorum queues of this broker delay what is rejected; no wait queues then."""
+    def delays_retries(self) -> bool:
+        """Whether quorum queues of this broker delay what is rejected, if a policy says so."""
         return self.version >= NATIVE_RETRY
 
     @property

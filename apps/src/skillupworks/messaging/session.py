@@ -41,9 +41,10 @@ class Session:
     everything else belongs to the thread that owns the connection.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, *, native_retry: bool = False) -> None:
         self.host = link.host
-        self.native_retry = link.native_retry
+        # whether what is given back waits in its queue for its next attempt
+        self.native_retry = native_retry
         # set when no delivery of this session should be begun or tried again
         self.over = Event()
         # messages settled on this connection: more than none means that it is a good one

@@ -23,10 +23,10 @@ Failed = tuple[Ticket, Failure]
 class Sidetrack:
     """Publishes copies of failed messages on a connection of its own, made when first needed.
 
-    A transient failure waits for its next attempt: in a wait queue, or, from RabbitMQ 4.3.1 on, in
-    its own queue, which delays what is rejected. A permanent failure, and one that was its last
-    attempt, is parked. The publisher is expected to declare these queues on each connection. Owned
-    by one thread.
+    A transient failure waits for its next attempt: in a wait queue, or in its own queue where that
+    delays what is rejected (RabbitMQ 4.3.1 and a policy). A permanent failure, and one that was its
+    last attempt, is parked. The publisher is expected to declare these queues on each connection.
+    Owned by one thread.
     """
 
     def __init__(
@@ -86,7 +86,9 @@ class Sidetrack:
     def _outgoing(self, ticket: Ticket, failure: Failure) -> Outgoing:
         delay = self._delay(ticket, failure)
         if delay is None:
-            return parked_copy(failure, self._topology)
+            native = ticket.session.native_retry
+            waited = sum(self._native_delays[: failure.attempt - 1]) if native else 0
+            return parked_copy(failure, self._topology, waited)
         return retry_copy(failure, self._topology, delay)
 
     def _say(self, report: Report[Any], failures: Sequence[Failed]) -> None:

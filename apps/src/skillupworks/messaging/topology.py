@@ -1,8 +1,9 @@
 """The exchanges and queues a consumer relies on: declared, and so verified, on each connection.
 
-Everything that may change in operation (delivery limit, length, dead-lettering) is a policy of
-the broker and not an argument here: arguments cannot be changed once a queue exists. A wait queue
-is the exception: its delay is what it is, and another delay is another queue.
+What bounds a queue and parks what ends its consumer (delivery limit, length, dead-lettering) is a
+policy of the broker where there is one: a policy can be changed in operation, arguments cannot be
+once a queue exists. Without it the queue would have RabbitMQ's default, a delivery limit that
+deletes the message. So a queue of which nobody says that it has policies gets arguments.
 """
 
 from collections.abc import Iterator
@@ -33,15 +34,47 @@ DEFAULT_RETRY_DELAYS = (5, 30, 120, 600)
 MOST_NATIVE_DELAYS = 19
 
 
+# as the policies of the platform's own queues, see playbooks/group_vars/all/rabbitmq.yml
+DELIVERY_LIMIT = 20
+MAX_LENGTH = 1_000_000
+# looking at parked messages must never drop them
+LOOKS_LIMIT = 1_000_000
+
+
 @dataclass(frozen=True)
 class QueueTopology:
-    """A quorum queue, the direct exchange that feeds it, and where its failures are parked."""
+    """A quorum queue, the direct exchange that feeds it, and where its failures are parked.
+
+    `has_policies` says that policies of the broker limit and dead-letter both queues, and, on a
+    broker that delays retries itself, delay them. Otherwise the queues' arguments limit them, and
+    retries wait in wait queues.
+    """
 
     queue: str
     exchange: str
     binding_keys: tuple[str, ...]
     dead_letter_exchange: str
     dead_letter_queue: str
+    has_policies: bool = False
+
+    def retries_natively(self, link: Link) -> bool:
+        """Whether the queue delays what is rejected, on the broker of this connection."""
+        return self.has_policies and link.delays_retries
+
+    def queues(self) -> dict[str, dict[str, object]]:
+        """Return the arguments of both queues by name, the dead letters' first."""
+        dead: dict[str, object] = {"x-queue-type": "quorum"}
+        own: dict[str, object] = {"x-queue-type": "quorum"}
+        if not self.has_policies:
+            bounds = {"x-max-length": MAX_LENGTH, "x-overflow": "reject-publish"}
+            dead |= bounds | {"x-delivery-limit": LOOKS_LIMIT}
+            own |= bounds | {
+                "x-delivery-limit": DELIVERY_LIMIT,
+                "x-dead-letter-exchange": self.dead_letter_exchange,
+                "x-dead-letter-routing-key": self.queue,
+                "x-dead-letter-strategy": "at-least-once",
+            }
+        return {self.dead_letter_queue: dead, self.queue: own}
 
 
 def wait_queue(queue: str, delay: int) -> str:
@@ -82,7 +115,7 @@ def native_delays(delays: tuple[int, ...]) -> tuple[int, ...]:
 def declare(link: Link, topology: QueueTopology, retry_delays: tuple[int, ...]) -> None:
     """Create what is missing and verify what is there; declaring again changes nothing.
 
-    There are no wait queues on a broker that delays what is rejected by itself. Raises
+    There are no wait queues where the queue delays what is rejected by itself. Raises
     TopologyError when an exchange or queue exists with another type or other arguments. The channel
     is closed by the broker then. Other errors are pika's.
     """
@@ -98,9 +131,9 @@ def declare(link: Link, topology: QueueTopology, retry_delays: tuple[int, ...]) 
 
     exchange(topology.exchange, "direct")
     exchange(topology.dead_letter_exchange, "direct")
-    for name in (topology.dead_letter_queue, topology.queue):
-        queue(name, {"x-queue-type": "quorum"}, "a durable quorum queue")
-    for delay in () if link.native_retry else retry_delays:
+    for name, arguments in topology.queues().items():
+        queue(name, arguments, f"a durable quorum queue with the arguments {_shown(arguments)}")
+    for delay in () if topology.retries_natively(link) else retry_delays:
         arguments = wait_queue_arguments(topology.queue, delay)
         queue(wait_queue(topology.queue, delay), arguments, f"a wait queue of {delay} s")
 
@@ -114,6 +147,10 @@ def declare(link: Link, topology: QueueTopology, retry_delays: tuple[int, ...]) 
     )
     for key in topology.binding_keys:
         link.call(partial(channel.queue_bind, topology.queue, topology.exchange, routing_key=key))
+
+
+def _shown(arguments: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in arguments.items())
 
 
 @contextmanager

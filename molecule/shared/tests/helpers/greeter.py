@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.helpers.ansible import PROJECT
 from tests.helpers.broker import VHOST, Broker, Json
 from tests.helpers.services import PYTHON, Service
+from tests.helpers.waiting import wait_until
 
 NAME = "greeter"
 QUEUE, DEAD_LETTERS = "greetings", "greetings-dlq"
@@ -63,6 +64,11 @@ class Greeter:
     def signal(self) -> None:
         """Send it a SIGTERM, and do not wait for its end."""
         self.processor.run(f"systemctl kill --signal=TERM {self.unit}")
+
+    def kill(self) -> None:
+        """End it at once, and wait until it is gone."""
+        self.processor.run(f"systemctl kill --signal=KILL {self.unit}")
+        wait_until("it is gone", lambda: not self.running)
 
     def stop(self) -> None:
         """Stop it if it runs."""
