@@ -30,6 +30,7 @@ from skillupworks.runtime.health import Check, Readiness
 from skillupworks.runtime.migrations import migrate
 from skillupworks.runtime.notify import Notifier
 from skillupworks.runtime.ops_server import OpsServer, create_ops_app
+from skillupworks.runtime.parts import stop_together
 from skillupworks.runtime.service import Service, run, wait_for_stop
 from skillupworks.runtime.settings import MAX_PORT, BrokerSettings, DatabaseSettings
 
@@ -40,6 +41,8 @@ log = structlog.get_logger()
 M = TypeVar("M")
 
 MAX_DELAY_SECONDS = 86_400
+# after the last message, for all parts at once: within the unit's TimeoutStopSec
+PARTS_SECONDS = 5.0
 
 
 class ConsumerSettings(BrokerSettings, DatabaseSettings):
@@ -188,8 +191,7 @@ def run_consumer(
             part.start()
         _consume(consumer, notifier)
     finally:
-        for part in extras.parts:
-            part.stop()
+        stop_together(extras.parts, PARTS_SECONDS)
         server.close()
     log.info("Stopped")
 

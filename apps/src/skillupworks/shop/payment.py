@@ -24,6 +24,7 @@ from skillupworks.runtime.health import Readiness
 from skillupworks.runtime.http_client import ServiceClient
 from skillupworks.runtime.http_server import listen, serve_http
 from skillupworks.runtime.migrations import migrate
+from skillupworks.runtime.parts import stop_together
 from skillupworks.runtime.redis import RedisPool
 from skillupworks.runtime.service import Service, run
 from skillupworks.runtime.settings import (
@@ -62,6 +63,9 @@ NAME = "payment"
 POOL_SIZE = 10
 # of the service's own, that use the database: stock settler, settler, reconciler
 THREADS = 3
+
+# after the last request, for all threads at once: within the unit's TimeoutStopSec
+PARTS_SECONDS = 10.0
 
 URL = "^https?://[^/?#]+/?$"
 # where a service that listens everywhere reaches itself
@@ -122,9 +126,9 @@ def serve(settings: PaymentSettings) -> None:
     with ExitStack() as resources:
         payment = _build(settings, methods, registry, resources)
         listener = listen(settings.http_listen, settings.http_port)
+        resources.callback(stop_together, payment.threads, PARTS_SECONDS)
         for thread in payment.threads:
             thread.start()
-            resources.callback(thread.stop)
         hung = [thread.hung for thread in payment.threads]
         serve_http(payment.app, listener, *hung, status=payment.status)
     log.info("Stopped")
