@@ -9,9 +9,13 @@ import structlog
 from hypothesis import HealthCheck, settings
 from structlog.testing import LogCapture
 
+from skillupworks.messaging import link as link_module
+from skillupworks.messaging.connection import Broker
 from skillupworks.messaging.message import Delivery
+from skillupworks.runtime.backoff import Backoff
 
 from .played_broker import PlayedBroker
+from .running_consumer import Running, Start
 
 # the message of the shop's documentation, field by field
 ORDER_MESSAGE: dict[str, Any] = {
@@ -48,6 +52,24 @@ def broker() -> Iterator[PlayedBroker]:
     broker = PlayedBroker()
     yield broker
     broker.close()
+
+
+@pytest.fixture
+def start(broker: PlayedBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Return a starter of consumers, which are stopped at the end."""
+    monkeypatch.setattr(Backoff, "next_pause", lambda _self: 0.01)
+    monkeypatch.setattr(link_module, "CLOSE_SECONDS", 0.2)
+    started: list[Running] = []
+
+    def start(*args: Any, address: Broker | None = None, **changes: Any) -> Running:
+        started.append(Running(address or broker.address, *args, **changes))
+        return started[-1]
+
+    yield start
+    for running in started:
+        for _ in range(2):
+            running.consumer.stop()
+        running.join()
 
 
 @pytest.fixture

@@ -127,5 +127,5 @@ def text(body: str, **properties: Any) -> Delivery:
     return Delivery(**{"body": body.encode(), "message_id": body} | properties)
 
 
-def metrics() -> ConsumerMetrics:
-    return ConsumerMetrics(CollectorRegistry(), TOPOLOGY.queue)
+def metrics(registry: CollectorRegistry | None = None) -> ConsumerMetrics:
+    return ConsumerMetrics(registry or CollectorRegistry(), TOPOLOGY.queue)

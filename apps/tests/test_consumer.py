@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from time import monotonic, sleep
 from typing import Any
 
@@ -15,78 +15,18 @@ from skillupworks.errors import StoreUnavailableError, TopologyError
 from skillupworks.messaging import consumer as consumer_module
 from skillupworks.messaging import crew as crew_module
 from skillupworks.messaging import link as link_module
-from skillupworks.messaging.connection import Broker
-from skillupworks.messaging.consumer import Consumer
 from skillupworks.messaging.message import Outcome, Work
 from skillupworks.runtime.backoff import Backoff
 from skillupworks.runtime.notify import Notifier
 
-from .messaging_stubs import TOPOLOGY, StubProcess, declaration, metrics
+from .messaging_stubs import TOPOLOGY, StubProcess
 from .played_broker import Caller, Method, PlayedBroker
+from .running_consumer import Start
 from .waiting import SECONDS, wait_until
 
 WITH_POLICIES = replace(TOPOLOGY, has_policies=True)
 
 pytestmark = pytest.mark.usefixtures("events")
-
-
-class Running:
-    """A consumer that runs in a thread of its own."""
-
-    def __init__(self, address: Broker, notifier: Notifier | None = None, **changes: Any) -> None:
-        self.process = changes.pop("process", None) or StubProcess()
-        self.metrics = metrics()
-        self.error: BaseException | None = None
-        self.consumer = Consumer(
-            address,
-            declaration(self.process, **changes),
-            self.metrics,
-            notifier or Notifier({}),
-        )
-        self._thread = Thread(target=self._run)
-        self._thread.start()
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self._thread.is_alive()
-
-    def join(self, seconds: float = SECONDS) -> None:
-        """Wait for its end."""
-        self._thread.join(seconds)
-        assert not self.running
-
-    def stop(self) -> None:
-        """Stop it and wait for its end."""
-        self.consumer.stop()
-        self.join()
-
-    def _run(self) -> None:
-        try:
-            self.consumer.run()
-        except BaseException as error:  # noqa: BLE001 - looked at by the test
-            self.error = error
-
-
-Start = Callable[..., Running]
-
-
-@pytest.fixture
-def start(broker: PlayedBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Return a starter of consumers, which are stopped at the end."""
-    monkeypatch.setattr(Backoff, "next_pause", lambda _self: 0.01)
-    monkeypatch.setattr(link_module, "CLOSE_SECONDS", 0.2)
-    started: list[Running] = []
-
-    def start(*args: Any, address: Broker | None = None, **changes: Any) -> Running:
-        started.append(Running(address or broker.address, *args, **changes))
-        return started[-1]
-
-    yield start
-    for running in started:
-        for _ in range(2):
-            running.consumer.stop()
-        running.join()
 
 
 def lines(events: list[Any]) -> list[str]:
