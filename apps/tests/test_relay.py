@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from skillupworks.errors import (
+    BrokerRefusedError,
     BrokerUnavailableError,
     MessageTooLargeError,
     NotAcceptedError,
@@ -274,3 +275,87 @@ def test_a_stop_leaves_what_is_not_published_in_the_outbox(platform: Platform) -
     assert list(platform.outbox.rows) == [1]
     assert platform.publisher.closed
     assert platform.relay.hung() == "the outbox relay has ended"
+
+
+def test_a_new_row_is_published_at_once_and_not_at_the_next_look(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "POLL_SECONDS", 600)
+    platform.relay.start()
+    platform.wait_for(lambda: platform.value("broker_connected") == 1)
+
+    platform.outbox.put("a")
+    platform.relay.wake()
+
+    ended = monotonic() + SECONDS
+    while platform.outbox.rows:
+        assert monotonic() < ended
+        Event().wait(0.005)
+
+
+def test_rows_of_others_are_found_without_being_woken(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "POLL_SECONDS", 0.05)
+    platform.relay.start()
+    platform.outbox.put("a")
+
+    ended = monotonic() + SECONDS
+    while platform.outbox.rows:
+        assert monotonic() < ended
+        Event().wait(0.005)
+
+
+@pytest.mark.parametrize(
+    ("error", "least"), [(BrokerRefusedError("no"), 15.0), (BrokerUnavailableError("gone"), 0.0)]
+)
+def test_a_broker_that_refuses_is_asked_again_slowly(
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BrokerUnavailableError,
+    least: float,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(Relay, "_pause", lambda _relay, seconds: pauses.append(seconds))
+    platform.publisher.problem = error
+
+    platform.relay.start()
+    platform.wait_for(lambda: len(pauses) > 3)
+
+    assert min(pauses) >= least
+    assert least or max(pauses) <= 5
+
+
+def test_whether_the_broker_is_there_and_what_fails_is_shown(platform: Platform) -> None:
+    platform.relay.start()
+    platform.wait_for(lambda: platform.value("broker_connected") == 1)
+    assert platform.value("failures_total") == 0
+
+    platform.publisher.connected = False
+    platform.publisher.problem = BrokerUnavailableError("gone")
+
+    platform.wait_for(lambda: platform.value("broker_connected") == 0)
+    assert (platform.value("failures_total") or 0) >= 1
+
+
+def test_a_relay_without_progress_hangs_and_one_without_a_broker_does_not(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "HUNG_SECONDS", 0.3)
+    monkeypatch.setattr(Relay, "_pause", lambda _relay, _seconds: Event().wait(0.02))
+    platform.publisher.problem = BrokerUnavailableError("gone")
+    platform.relay.start()
+    ended = monotonic() + 1
+    while monotonic() < ended:
+        assert platform.relay.hung() is None
+        Event().wait(0.01)
+
+    release = Event()
+
+    def connect() -> None:
+        release.wait(SECONDS)
+
+    monkeypatch.setattr(platform.publisher, "connect", connect)
+
+    platform.wait_for(lambda: "no progress" in (platform.relay.hung() or ""))
+    release.set()
