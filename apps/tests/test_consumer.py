@@ -24,8 +24,6 @@ from .played_broker import Caller, Method, PlayedBroker
 from .running_consumer import Start
 from .waiting import SECONDS, wait_until
 
-WITH_POLICIES = replace(TOPOLOGY, has_policies=True)
-
 pytestmark = pytest.mark.usefixtures("events")
 
 
@@ -103,11 +101,30 @@ class TestDeliveries:
         }
 
     @staticmethod
-    def test_a_queue_that_delays_by_itself_has_no_wait_queues(
+    @pytest.mark.parametrize(("version", "has_policies"), [("4.3.1", False), ("4.3.0", True)])
+    def test_what_failed_waits_in_a_queue_unless_both_broker_and_policy_delay_it(
+        broker: PlayedBroker, start: Start, version: str, *, has_policies: bool
+    ) -> None:
+        broker.version = version
+        topology = replace(TOPOLOGY, has_policies=has_policies)
+        running = start(topology=topology, retry_delays=(5, 30))
+        running.process.errors = {"a": ValueError("surprise")}
+        caller = broker.consuming()
+
+        caller.deliver(b"a")
+
+        wait_until(lambda: bool(caller.of(spec.Basic.Ack)))
+        assert caller.of(spec.Basic.Reject) == []
+        assert {queue.queue for queue in caller.of(spec.Queue.Declare)} > {"orders.retry.5s"}
+        keys = [publish.routing_key for at in broker.callers for publish, _, _ in at.published]
+        assert keys == ["orders.retry.5s"]
+
+    @staticmethod
+    def test_a_queue_that_delays_by_its_policy_gets_no_wait_queues(
         broker: PlayedBroker, start: Start
     ) -> None:
         broker.version = "4.3.1"
-        running = start(topology=WITH_POLICIES, retry_delays=(5, 30))
+        running = start(topology=replace(TOPOLOGY, has_policies=True), retry_delays=(5, 30))
         running.process.errors = {"a": ValueError("surprise")}
         caller = broker.consuming()
 
@@ -118,41 +135,44 @@ class TestDeliveries:
         assert {queue.queue for queue in caller.of(spec.Queue.Declare)} == {"orders", "orders-dlq"}
 
     @staticmethod
-    def test_a_queue_without_policies_has_them_whatever_the_broker_can(
+    def test_a_broker_that_comes_back_as_a_newer_one_goes_on_with_the_count_of_attempts(
         broker: PlayedBroker, start: Start
     ) -> None:
-        broker.version = "4.3.1"
-        running = start(retry_delays=(5,))
+        # Given a message that failed, and went to a wait queue
+        broker.version = "4.2.9"
+        running = start(topology=replace(TOPOLOGY, has_policies=True), retry_delays=(5, 30))
         running.process.errors = {"a": ValueError("surprise")}
-        caller = broker.consuming()
+        old = broker.consuming()
+        old.deliver(b"a", message_id="message-1")
+        wait_until(lambda: bool(old.of(spec.Basic.Ack)))
+        ((publish, properties, _),) = [
+            found for caller in broker.callers for found in caller.published
+        ]
+        assert publish.routing_key == "orders.retry.5s"
+        waited: Any = properties.headers
 
-        caller.deliver(b"a")
+        # When the broker restarts as one that delays by itself, and the message comes back
+        broker.version = "4.3.6"
+        for caller in list(broker.callers):
+            caller.hang_up()
+        new = broker.consuming(2)
+        new.deliver(b"a", message_id="message-1", headers=waited)
 
-        wait_until(lambda: len(caller.of(spec.Basic.Ack)) == 1)
-        assert broker.heard(spec.Basic.Publish) == 1
-        assert caller.of(spec.Basic.Reject) == []
+        # Then it is tried for the second time and given back, and no wait queue is asked for
+        wait_until(lambda: bool(new.of(spec.Basic.Reject)))
+        assert running.process.attempts == [1, 2]
+        assert {queue.queue for queue in new.of(spec.Queue.Declare)} == {"orders", "orders-dlq"}
 
-    @staticmethod
-    def test_after_an_upgrade_of_the_broker_its_queue_delays_what_waited_before(
-        broker: PlayedBroker, start: Start
-    ) -> None:
-        # Given a message that failed twice on the version before
-        running = start(topology=WITH_POLICIES, retry_delays=(5, 30))
-        running.process.errors = {"a": ValueError("surprise")}
-        before = broker.consuming(1)
-        before.deliver(b"a", headers={"skillupworks-attempts": 1})
-        wait_until(lambda: len(before.of(spec.Basic.Ack)) == 1)
-
-        # When the broker is restarted with one that delays by itself
-        broker.version = "4.3.1"
-        before.hang_up()
-        after = broker.consuming(2)
-        for attempts in (2, 4):
-            after.deliver(b"a", headers={"skillupworks-attempts": attempts})
-
-        # Then the third attempt is left to its queue, and the fifth was the last
-        wait_until(lambda: len(after.of(spec.Basic.Ack)) == 1)
-        assert [reject.requeue for reject in after.of(spec.Basic.Reject)] == [True]
+        # And when it has come back so often that this is the last attempt, it is parked
+        delayed = waited | {"x-delivery-count": 3}
+        new.deliver(b"a", message_id="message-1", headers=delayed)
+        wait_until(lambda: bool(new.of(spec.Basic.Ack)))
+        publish, properties, _ = broker.callers[-1].published[-1]
+        parked: Any = properties.headers
+        assert publish.exchange == "shop.dlx"
+        assert parked["skillupworks-attempts"] == 5
+        first = "skillupworks-first-failed-at"
+        assert parked[first] == waited[first]
 
     @staticmethod
     def test_a_message_that_failed_is_acknowledged_once_its_copy_is_confirmed(

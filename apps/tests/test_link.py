@@ -223,11 +223,11 @@ def test_a_host_where_nothing_listens_is_named() -> None:
         ("unknown", False),
     ],
 )
-def test_a_broker_that_delays_by_itself_is_known_by_its_version(
+def test_a_broker_that_can_delay_by_itself_is_known_by_its_version(
     broker: PlayedBroker, version: str, *, native: bool
 ) -> None:
     broker.version = version
     link = open_link(broker)
 
-    assert link.delays_retries is native
+    assert link.native_retry is native
     link.close()

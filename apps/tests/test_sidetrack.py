@@ -218,13 +218,26 @@ class TestNativeRetry:
 
         for attempt in range(1, 6):
             session = StubSession(native_retry=True)
-            sidetrack.put(failed(session, ("a", AWAY, attempt)), report)
+            message = text("a", headers={"x-delivery-count": attempt - 1})
+            sidetrack.put(failed(session, (message, AWAY, attempt)), report)
 
         said = [event["event"].rpartition("; ")[2] for event in events]
         assert [line for line in said if "tried again" in line] == [
             f"message a is tried again in {seconds} s" for seconds in (5, 10, 15, 20)
         ]
         assert ways(publisher) == [("a", "orders")]
+
+    @staticmethod
+    def test_the_delay_of_a_message_from_a_wait_queue_is_the_brokers_first_one(
+        publisher: MemoryPublisher, report: Report[Any], events: list[Any]
+    ) -> None:
+        session = StubSession(native_retry=True)
+        message = text("a", headers={"skillupworks-attempts": 2})
+
+        publisher.sidetrack(*DELAYS).put(failed(session, (message, AWAY, 3)), report)
+
+        assert events[0]["event"].endswith("message a is tried again in 5 s")
+        assert events[0]["attempt"] == 3
 
     @staticmethod
     def test_what_was_given_back_is_not_given_back_again_while_the_broker_takes_no_copies(

@@ -104,7 +104,6 @@ def main() -> None:
             binding_keys=(ROUTING_KEY,),
             dead_letter_exchange=f"{EXCHANGE}.dlx",
             dead_letter_queue=f"{job.queue}.dead",
-            has_policies=True,
         ),
         read=parse_order,
         process=Metered(process(job), Meter(job.meters)),

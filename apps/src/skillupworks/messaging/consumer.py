@@ -16,7 +16,7 @@ from skillupworks.messaging.hosts import first_open
 from skillupworks.messaging.link import Link
 from skillupworks.messaging.metrics import ConsumerMetrics
 from skillupworks.messaging.session import Session
-from skillupworks.messaging.topology import declare
+from skillupworks.messaging.topology import declare, delays_retries
 from skillupworks.runtime.backoff import Backoff
 from skillupworks.runtime.notify import Notifier, Watchdog
 
@@ -133,12 +133,14 @@ class Consumer:
     def _open(self, host: str) -> Session:
         link = Link(self._broker, host, self._on_waiting)
         topology = self._declaration.topology
-        session = Session(link, native_retry=topology.retries_natively(link))
+        close = link.close
         try:
             declare(link, topology, self._declaration.retry_delays)
+            session = Session(link, native_retry=delays_retries(link, topology))
+            close = session.close  # deliveries may have come already
             session.start(topology.queue, self._declaration.prefetch, self._crew.mailbox.put)
         except BaseException as error:
-            session.close()  # deliveries may have come already
+            close()
             if isinstance(error, CONNECTION_ERRORS):
                 raise unavailable(error, host, self._broker.user) from error
             raise

@@ -7,19 +7,19 @@ header of ours too: RabbitMQ 4 ignores an `x-death` that a client sends.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from skillupworks.errors import PermanentError
 from skillupworks.messaging.message import Delivery, Outgoing
 from skillupworks.messaging.topology import QueueTopology, wait_queue
 
-__all__ = ["Failure", "attempt_of", "parked_copy", "retry_copy"]
+__all__ = ["Failure", "attempt_of", "given_back", "parked_copy", "retry_copy"]
 
 ATTEMPTS = "skillupworks-attempts"
 FIRST_FAILED = "skillupworks-first-failed-at"
 EXCHANGE = "skillupworks-exchange"
 ROUTING_KEY = "skillupworks-routing-key"
-# what a quorum queue counts, from RabbitMQ 4.3.1 on: how often the message was rejected
+# what a quorum queue counts: how often the message was rejected, or its connection was lost
 DELIVERY_COUNT = "x-delivery-count"
 
 # with these, the broker would put a copy into more queues
@@ -50,36 +50,29 @@ class Failure:
 def attempt_of(delivery: Delivery, *, native_retry: bool) -> int:
     """Return the number of this attempt, from 1.
 
-    With `native_retry` the broker's count is added to ours: a message that came from a wait queue
-    before the broker was upgraded goes on where it was.
+    Where the queue itself delays retries, its count goes on from ours: the message may have been in
+    a wait queue before the broker was updated. Elsewhere, what the queue counts is no attempt.
     """
-    names = (ATTEMPTS, DELIVERY_COUNT) if native_retry else (ATTEMPTS,)
-    return min(sum(_count(delivery, name) for name in names), MAX_ATTEMPTS) + 1
+    ours = _count(delivery.headers.get(ATTEMPTS))
+    return ours + (given_back(delivery) if native_retry else 0) + 1
 
 
-def parked_copy(failure: Failure, topology: QueueTopology, waited: float = 0) -> Outgoing:
-    """Return the message to put into the dead-letter queue.
+def given_back(delivery: Delivery) -> int:
+    """Return how often the broker has got the message back from a consumer, by its own count."""
+    return _count(delivery.headers.get(DELIVERY_COUNT))
 
-    `waited` is for how many seconds the broker has delayed it by itself, which leaves no header:
-    if none says when it failed first, it was so long ago.
-    """
-    return _copy(failure, topology, (topology.dead_letter_exchange, topology.queue), waited)
+
+def parked_copy(failure: Failure, topology: QueueTopology) -> Outgoing:
+    """Return the message to put into the dead-letter queue."""
+    return _copy(failure, topology, topology.dead_letter_exchange, topology.queue)
 
 
 def retry_copy(failure: Failure, topology: QueueTopology, delay: int) -> Outgoing:
     """Return the message to put into the wait queue of `delay` seconds."""
-    return _copy(failure, topology, ("", wait_queue(topology.queue, delay)))
+    return _copy(failure, topology, "", wait_queue(topology.queue, delay))
 
 
-def _count(delivery: Delivery, name: str) -> int:
-    found = delivery.headers.get(name, 0)
-    return min(found, MAX_ATTEMPTS) if isinstance(found, int) and found >= 0 else 0
-
-
-def _copy(
-    failure: Failure, topology: QueueTopology, way: tuple[str, str], waited: float = 0
-) -> Outgoing:
-    exchange, routing_key = way
+def _copy(failure: Failure, topology: QueueTopology, exchange: str, routing_key: str) -> Outgoing:
     delivery = failure.delivery
     now = datetime.now(UTC)
     headers = _own(delivery.headers)
@@ -92,7 +85,7 @@ def _copy(
         type=delivery.type,
         content_type=delivery.content_type,
         content_encoding=delivery.content_encoding,
-        headers={**headers, **_history(failure, topology, headers, now, waited)},
+        headers={**headers, **_history(failure, topology, headers, now)},
     )
 
 
@@ -110,29 +103,30 @@ def _own(headers: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _history(
-    failure: Failure,
-    topology: QueueTopology,
-    headers: Mapping[str, object],
-    now: datetime,
-    waited: float,
+    failure: Failure, topology: QueueTopology, headers: Mapping[str, object], now: datetime
 ) -> dict[str, object]:
     error = failure.error
     cause = error.__cause__ or error
     time = now.isoformat(timespec="milliseconds")
-    first = (now - timedelta(seconds=waited)).isoformat(timespec="milliseconds")
     delivery = failure.delivery
+    first = headers.get(FIRST_FAILED, time if failure.attempt == 1 else None)
     return {
         "skillupworks-reason": _text(failure.reason),
         "skillupworks-error": _text(str(error) or type(error).__name__),
         "skillupworks-error-class": type(cause).__name__,
         ATTEMPTS: failure.attempt,
-        FIRST_FAILED: headers.get(FIRST_FAILED, first),
+        # not known where the queue itself delays retries, since nothing is written down there
+        **({} if first is None else {FIRST_FAILED: first}),
         "skillupworks-last-failed-at": time,
         "skillupworks-queue": topology.queue,
         # a copy comes back by another way than the message first came
         EXCHANGE: headers.get(EXCHANGE, delivery.exchange),
         ROUTING_KEY: headers.get(ROUTING_KEY, delivery.routing_key),
     }
+
+
+def _count(value: object) -> int:
+    return min(value, MAX_ATTEMPTS) if isinstance(value, int) and value >= 0 else 0
 
 
 def _text(text: str) -> str:

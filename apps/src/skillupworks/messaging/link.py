@@ -34,8 +34,8 @@ DROP_SECONDS = 0.5
 # how often somebody who waits here says that he is alive
 STEP_SECONDS = 1.0
 
-# From here on a quorum queue itself delays a message that is rejected, see its policy, which 4.3.0
-# does not take.
+# From here on a quorum queue itself delays a message that is rejected, if it has a policy that says
+# so, which 4.3.0 does not take.
 # Sources: https://www.rabbitmq.com/docs/quorum-queues#delayed-retry, rabbitmq-server#16394
 NATIVE_RETRY = (4, 3, 1)
 
@@ -91,8 +91,8 @@ class Link:
         return self._failure is None and self.channel.is_open
 
     @property
-    def delays_retries(self) -> bool:
-        """Whether quorum queues of this broker delay what is rejected, if a policy says so."""
+    def native_retry(self) -> bool:
+        """Whether quorum queues of this broker can delay what is rejected, as a policy says."""
         return self.version >= NATIVE_RETRY
 
     @property
@@ -114,6 +114,11 @@ class Link:
         method(*args, **options, callback=on_answer)
         self._wait(lambda: bool(answers), CALL_SECONDS)
         return answers[0]
+
+    def reopen(self) -> None:
+        """Open another channel in place of one that the broker has closed."""
+        self._failure = None
+        self.channel = self._open_channel()
 
     def corked(self) -> AbstractContextManager[None]:
         """Send what is published within the block with few system calls, at its end."""

@@ -197,10 +197,10 @@ class Publisher:
             )
 
         try:
+            if self._prepare is not None:
+                self._prepare(link)  # which may change its channel
             link.channel.add_on_return_callback(on_return)
             link.call(partial(link.channel.confirm_delivery, on_answer))
-            if self._prepare is not None:
-                self._prepare(link)
         except CONNECTION_ERRORS as error:
             link.close()
             raise unavailable(error, host, self._broker.user) from error

@@ -41,9 +41,9 @@ class Session:
     everything else belongs to the thread that owns the connection.
     """
 
-    def __init__(self, link: Link, *, native_retry: bool = False) -> None:
+    def __init__(self, link: Link, *, native_retry: bool) -> None:
         self.host = link.host
-        # whether what is given back waits in its queue for its next attempt
+        # whether what is given back is delayed, see delays_retries
         self.native_retry = native_retry
         # set when no delivery of this session should be begun or tried again
         self.over = Event()

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from skillupworks.errors import PermanentError, TransientError, UnroutableError
-from skillupworks.messaging.failures import Failure, parked_copy, retry_copy
+from skillupworks.messaging.failures import Failure, given_back, parked_copy, retry_copy
 from skillupworks.messaging.message import Outcome, Outgoing
 from skillupworks.messaging.publisher import Publisher
 from skillupworks.messaging.report import Report
@@ -24,9 +24,9 @@ class Sidetrack:
     """Publishes copies of failed messages on a connection of its own, made when first needed.
 
     A transient failure waits for its next attempt: in a wait queue, or in its own queue where that
-    delays what is rejected (RabbitMQ 4.3.1 and a policy). A permanent failure, and one that was its
-    last attempt, is parked. The publisher is expected to declare these queues on each connection.
-    Owned by one thread.
+    delays what is rejected. A permanent failure, and one that was its last
+    attempt, is parked. The publisher is expected to declare these queues on each connection. Owned
+    by one thread.
     """
 
     def __init__(
@@ -86,9 +86,7 @@ class Sidetrack:
     def _outgoing(self, ticket: Ticket, failure: Failure) -> Outgoing:
         delay = self._delay(ticket, failure)
         if delay is None:
-            native = ticket.session.native_retry
-            waited = sum(self._native_delays[: failure.attempt - 1]) if native else 0
-            return parked_copy(failure, self._topology, waited)
+            return parked_copy(failure, self._topology)
         return retry_copy(failure, self._topology, delay)
 
     def _say(self, report: Report[Any], failures: Sequence[Failed]) -> None:
@@ -108,10 +106,12 @@ class Sidetrack:
 
     def _delay(self, ticket: Ticket, failure: Failure) -> int | None:
         """Return the seconds until the next attempt, or None when there shall be none."""
-        delays = self._native_delays if ticket.session.native_retry else self._delays
+        native = ticket.session.native_retry
+        delays = self._native_delays if native else self._delays
         if isinstance(failure.error, PermanentError) or failure.attempt > len(delays):
             return None
-        return delays[failure.attempt - 1]
+        # the broker's delay grows by its own count, which lacks attempts from before it did so
+        return delays[given_back(failure.delivery) if native else failure.attempt - 1]
 
 
 def _portions(failures: Sequence[Failed]) -> Iterator[list[Failed]]:

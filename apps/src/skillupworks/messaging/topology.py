@@ -1,16 +1,19 @@
 """The exchanges and queues a consumer relies on: declared, and so verified, on each connection.
 
-What bounds a queue and parks what ends its consumer (delivery limit, length, dead-lettering) is a
-policy of the broker where there is one: a policy can be changed in operation, arguments cannot be
-once a queue exists. Without it the queue would have RabbitMQ's default, a delivery limit that
-deletes the message. So a queue of which nobody says that it has policies gets arguments.
+A queue needs limits to be safe: from RabbitMQ 4.0 on, what is delivered more than 20 times is
+deleted unless the queue says where it goes instead. Policies of the broker are the better place,
+since they can be changed while the queue holds messages; but a policy belongs to one queue, by its
+name, and a new consumer has none. So limits are arguments, unless the topology says that there are
+policies. A queue keeps the arguments it was made with, and the broker refuses to declare it with
+others: one that an earlier release made without them is taken as it is, with a warning.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import structlog
 from pika import exceptions as amqp
 
 from skillupworks.errors import TopologyError
@@ -20,12 +23,23 @@ __all__ = [
     "DEFAULT_RETRY_DELAYS",
     "QueueTopology",
     "declare",
+    "delays_retries",
     "native_delays",
     "wait_queue",
     "wait_queue_arguments",
 ]
 
+log = structlog.get_logger()
+
 PRECONDITION_FAILED = 406
+
+QUORUM: Mapping[str, object] = {"x-queue-type": "quorum"}
+A_QUORUM_QUEUE = "a durable quorum queue"
+# Queues have these for good: with another number, a consumer no longer starts where its queue is.
+DELIVERY_LIMIT = 20
+MAX_LENGTH = 1_000_000
+# looking at parked messages must never drop them
+LOOKS = 1_000_000
 
 # seconds before the second, third, … attempt of a message that failed
 DEFAULT_RETRY_DELAYS = (5, 30, 120, 600)
@@ -34,20 +48,12 @@ DEFAULT_RETRY_DELAYS = (5, 30, 120, 600)
 MOST_NATIVE_DELAYS = 19
 
 
-# as the policies of the platform's own queues, see playbooks/group_vars/all/rabbitmq.yml
-DELIVERY_LIMIT = 20
-MAX_LENGTH = 1_000_000
-# looking at parked messages must never drop them
-LOOKS_LIMIT = 1_000_000
-
-
 @dataclass(frozen=True)
 class QueueTopology:
     """A quorum queue, the direct exchange that feeds it, and where its failures are parked.
 
-    `has_policies` says that policies of the broker limit and dead-letter both queues, and, on a
-    broker that delays retries itself, delay them. Otherwise the queues' arguments limit them, and
-    retries wait in wait queues.
+    `has_policies` says that the broker's operator gives both queues their limits as policies, and,
+    where the broker can, the delays of retries: as playbooks/group_vars/all/rabbitmq.yml does.
     """
 
     queue: str
@@ -56,25 +62,6 @@ class QueueTopology:
     dead_letter_exchange: str
     dead_letter_queue: str
     has_policies: bool = False
-
-    def retries_natively(self, link: Link) -> bool:
-        """Whether the queue delays what is rejected, on the broker of this connection."""
-        return self.has_policies and link.delays_retries
-
-    def queues(self) -> dict[str, dict[str, object]]:
-        """Return the arguments of both queues by name, the dead letters' first."""
-        dead: dict[str, object] = {"x-queue-type": "quorum"}
-        own: dict[str, object] = {"x-queue-type": "quorum"}
-        if not self.has_policies:
-            bounds = {"x-max-length": MAX_LENGTH, "x-overflow": "reject-publish"}
-            dead |= bounds | {"x-delivery-limit": LOOKS_LIMIT}
-            own |= bounds | {
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-dead-letter-exchange": self.dead_letter_exchange,
-                "x-dead-letter-routing-key": self.queue,
-                "x-dead-letter-strategy": "at-least-once",
-            }
-        return {self.dead_letter_queue: dead, self.queue: own}
 
 
 def wait_queue(queue: str, delay: int) -> str:
@@ -90,7 +77,7 @@ def wait_queue_arguments(queue: str, delay: int) -> dict[str, object]:
     Source: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
     """
     return {
-        "x-queue-type": "quorum",
+        **QUORUM,
         "x-message-ttl": delay * 1000,
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": queue,
@@ -112,45 +99,95 @@ def native_delays(delays: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(native)
 
 
+def delays_retries(link: Link, topology: QueueTopology) -> bool:
+    """Return whether the queue itself delays what is rejected, so that there are no wait queues.
+
+    The broker does not tell a consumer its queue's policy: without one that says so, it would
+    deliver what is rejected again at once.
+    """
+    return topology.has_policies and link.native_retry
+
+
 def declare(link: Link, topology: QueueTopology, retry_delays: tuple[int, ...]) -> None:
     """Create what is missing and verify what is there; declaring again changes nothing.
 
-    There are no wait queues where the queue delays what is rejected by itself. Raises
-    TopologyError when an exchange or queue exists with another type or other arguments. The channel
-    is closed by the broker then. Other errors are pika's.
+    There are no wait queues where `delays_retries`. The link has another channel afterwards when
+    the broker has closed the first one over a queue without limits: declare before it is used.
+    Raises TopologyError when an exchange or queue exists with another type or other arguments; the
+    channel is closed then. Other errors are pika's.
     """
-    channel = link.channel
 
     def exchange(name: str, kind: str) -> None:
         with _verified(f"exchange '{name}'", f"a durable {kind} exchange"):
-            link.call(partial(channel.exchange_declare, name, exchange_type=kind, durable=True))
+            ask = partial(link.channel.exchange_declare, name, exchange_type=kind, durable=True)
+            link.call(ask)
 
-    def queue(name: str, arguments: dict[str, object], expected: str) -> None:
+    def queue(name: str, arguments: Mapping[str, object], expected: str = A_QUORUM_QUEUE) -> None:
         with _verified(f"queue '{name}'", expected):
-            link.call(partial(channel.queue_declare, name, durable=True, arguments=arguments))
+            ask = partial(link.channel.queue_declare, name, durable=True)
+            link.call(ask, arguments=dict(arguments))
+
+    def limited_queue(name: str, arguments: Mapping[str, object]) -> None:
+        try:
+            queue(name, arguments)
+        except TopologyError:
+            link.reopen()
+            queue(name, QUORUM)
+            log.warning(
+                f"Queue '{name}' was made without limits, and may lose messages: give it a policy"
+                " and set has_policies, or delete it once it is empty"
+            )
 
     exchange(topology.exchange, "direct")
     exchange(topology.dead_letter_exchange, "direct")
-    for name, arguments in topology.queues().items():
-        queue(name, arguments, f"a durable quorum queue with the arguments {_shown(arguments)}")
-    for delay in () if topology.retries_natively(link) else retry_delays:
+    if topology.has_policies:
+        queue(topology.dead_letter_queue, QUORUM)
+        queue(topology.queue, QUORUM)
+    else:
+        limited_queue(topology.dead_letter_queue, _parking_limits())
+        limited_queue(topology.queue, _limits(topology))
+    for delay in () if delays_retries(link, topology) else retry_delays:
         arguments = wait_queue_arguments(topology.queue, delay)
         queue(wait_queue(topology.queue, delay), arguments, f"a wait queue of {delay} s")
 
     link.call(
         partial(
-            channel.queue_bind,
+            link.channel.queue_bind,
             topology.dead_letter_queue,
             topology.dead_letter_exchange,
             routing_key=topology.queue,
         )
     )
     for key in topology.binding_keys:
-        link.call(partial(channel.queue_bind, topology.queue, topology.exchange, routing_key=key))
+        bind = partial(link.channel.queue_bind, topology.queue, topology.exchange, routing_key=key)
+        link.call(bind)
 
 
-def _shown(arguments: dict[str, object]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in arguments.items())
+def _limits(topology: QueueTopology) -> dict[str, object]:
+    """Return the arguments of a queue without a policy: what ends its consumers is parked.
+
+    At-least-once dead-lettering needs reject-publish, or it is quietly at-most-once.
+    Source: https://www.rabbitmq.com/docs/quorum-queues#dead-lettering
+    """
+    return {
+        **QUORUM,
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": topology.dead_letter_exchange,
+        "x-dead-letter-routing-key": topology.queue,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        "x-max-length": MAX_LENGTH,
+    }
+
+
+def _parking_limits() -> dict[str, object]:
+    """Return the arguments of a dead-letter queue without a policy: it gives up no message."""
+    return {
+        **QUORUM,
+        "x-delivery-limit": LOOKS,
+        "x-overflow": "reject-publish",
+        "x-max-length": MAX_LENGTH,
+    }
 
 
 @contextmanager

@@ -14,6 +14,5 @@ ORDER_PROCESSING = QueueTopology(
     binding_keys=(ORDER_CREATED, "order-processing"),
     dead_letter_exchange="skillupworks.dlx",
     dead_letter_queue="order-processing-dlq",
-    # those of playbooks/group_vars/all/rabbitmq.yml
     has_policies=True,
 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from tests.helpers.ansible import PROJECT
 from tests.helpers.broker import VHOST, Broker, Json
 from tests.helpers.services import PYTHON, Service
-from tests.helpers.waiting import wait_until
 
 NAME = "greeter"
 QUEUE, DEAD_LETTERS = "greetings", "greetings-dlq"
@@ -17,6 +16,9 @@ TABLE = "orders.greetings"
 DELAYS = (2, 4)
 OPS_PORT = 9199
 PROGRAM = "/run/test-greeter.py"
+RESTART = (
+    "--property=Restart=on-failure --property=RestartSec=100ms --property=StartLimitIntervalSec=0"
+)
 
 
 def example() -> str:
@@ -25,6 +27,18 @@ def example() -> str:
     section = text.partition("\n## A new consumer\n")[2].partition("\n## ")[0]
     (program,) = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
     return str(program)
+
+
+def with_handler(line: str) -> str:
+    """Return that program with this line as its handler's body, or as it is."""
+    program, handlers = re.subn(
+        r"(?<=^def greet\(greeting: Greeting, unit: Unit\) -> None:\n)    .*$",
+        lambda found: f"    {line}" if line else found[0],
+        example(),
+        flags=re.MULTILINE,
+    )
+    assert handlers == 1
+    return program
 
 
 @dataclass
@@ -46,8 +60,18 @@ class Greeter:
         """The line that it shows in `systemctl status`."""
         return self.processor.run(f"systemctl show {self.unit} --property=StatusText --value")
 
-    def start(self) -> None:
-        """Start it; returns when it says that it runs."""
+    @property
+    def restarts(self) -> int:
+        """How often systemd has started it again."""
+        shown = self.processor.run(f"systemctl show {self.unit} --property=NRestarts --value")
+        return int(shown)
+
+    def start(self, handler: str = "") -> None:
+        """Start it; returns when it says that it runs.
+
+        With the line of a `handler`, that is done instead of its own, and systemd starts it again
+        and again should its process die of that.
+        """
         settings = {
             "MYSQL_DATABASE": TABLE.partition(".")[0],
             "OPS_PORT": OPS_PORT,
@@ -55,20 +79,16 @@ class Greeter:
         }
         exports = " ".join(f"{name}={text}" for name, text in settings.items())
         script = f"{self.processor.environment()} export {exports}; exec {PYTHON} {PROGRAM}"
-        self.processor.platform.feed(self.processor.host, f"tee {PROGRAM}", example())
+        self.processor.platform.feed(self.processor.host, f"tee {PROGRAM}", with_handler(handler))
+        restart = RESTART if handler else ""
         self.processor.run(
             f"systemd-run --quiet --collect --unit={self.unit} --service-type=notify"
-            f" --property=TimeoutStopSec=30 bash -c {shlex.quote(script)}"
+            f" --property=TimeoutStopSec=30 {restart} bash -c {shlex.quote(script)}"
         )
 
     def signal(self) -> None:
         """Send it a SIGTERM, and do not wait for its end."""
         self.processor.run(f"systemctl kill --signal=TERM {self.unit}")
-
-    def kill(self) -> None:
-        """End it at once, and wait until it is gone."""
-        self.processor.run(f"systemctl kill --signal=KILL {self.unit}")
-        wait_until("it is gone", lambda: not self.running)
 
     def stop(self) -> None:
         """Stop it if it runs."""
