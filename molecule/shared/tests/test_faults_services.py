@@ -40,6 +40,8 @@ def test_a_processor_that_is_stopped_finishes_the_order_in_its_hands(parts: Part
         wait_until(f"{stopped} is stopping", lambda: stopped.state == "deactivating")
     wait_until(f"{stopped} has ended", lambda: stopped.state == "inactive")
     assert stopped.show("Result", "ExecMainStatus") == {"Result": "success", "ExecMainStatus": "0"}
+    if len(parts.processors) == 1:
+        stopped.start()  # nobody else does what is left
     assert parts.journal.block(order_id).count("📦 NEW ORDER RECEIVED") == 1
     # what it causes may be left to the other
     processed = [entry for entry in parts.journal.of_order(order_id) if "OUTCOME" in entry]
@@ -50,6 +52,8 @@ def test_a_processor_that_is_stopped_finishes_the_order_in_its_hands(parts: Part
 def test_orders_go_on_while_one_host_is_out_of_service(parts: Parts) -> None:
     """The other host's order processor takes them all."""
     first, *others = parts.processors
+    if not others:
+        pytest.skip("there is one host of the order processor")
     first.stop()
     order_ids = [parts.shop.place("Linux")["orderId"] for _ in range(5)]
     parts.assert_each_processed_once(order_ids)
