@@ -70,6 +70,8 @@ def _scaled(parts: Parts) -> Scaled:
     for version in NEWER_VERSIONS:
         changed.run(f"mkdir {RELEASES}/{version}; touch -d 2040-01-01 {RELEASES}/{version}")
     unchanged = [*parts.processors[:-1], parts.payment]
+    # who is on the same host has its release, too
+    unchanged = [service for service in unchanged if service.host != changed.host]
     runs = {str(service): service.invocation for service in (changed, *unchanged)}
     assets_before = _age_the_storefront(parts.platform)
     here = f"inventory_hostname == '{changed.host}'"
