@@ -24,6 +24,8 @@ class StubSession:
     def __init__(self, *, native_retry: bool = False) -> None:
         self.over = Event()
         self.native_retry = native_retry
+        self.in_flight = 0
+        self.settled = 0
         self.acknowledgements: list[list[int]] = []
         self.given_back: list[int] = []
 

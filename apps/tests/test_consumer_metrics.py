@@ -116,6 +116,40 @@ class TestPauses:
 
         assert set(pauses) == {(0.5, 5)}
 
+    @staticmethod
+    def test_a_pause_lasts_as_long_as_its_series_says(
+        broker: PlayedBroker, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Backoff, "next_pause", lambda _self: 2 * SECONDS)
+        start()
+        broker.consuming().hang_up()
+
+        Event().wait(0.5)  # for what must not happen there is no event to wait for
+
+        assert len(broker.callers) == 1
+
+    @staticmethod
+    def test_connections_that_are_lost_at_once_are_one_series(
+        broker: PlayedBroker, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        attempts: list[int] = []
+
+        def next_pause(backoff: Backoff) -> float:
+            attempts.append(backoff.attempts)
+            backoff.attempts += 1
+            return 0.01
+
+        monkeypatch.setattr(Backoff, "next_pause", next_pause)
+        running = start()
+
+        for number in (1, 2, 3):
+            caller = broker.consuming(number)
+            wait_until(lambda: running.consumer.broker_problem() is None)
+            caller.hang_up()
+            wait_until(lambda number=number: len(attempts) == number)  # type: ignore[misc]
+
+        assert attempts == [0, 1, 2]
+
 
 @pytest.mark.parametrize(
     ("stable", "settles", "resets"), [(60.0, False, False), (0.0, False, True), (60.0, True, True)]

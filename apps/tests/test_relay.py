@@ -27,6 +27,7 @@ from skillupworks.reliability.relay_report import SAID_ONE_BY_ONE, RelayMetrics
 from skillupworks.runtime.database import Database
 
 from .reliability_stubs import MemoryDatabase, MemoryOutbox, MemoryPublisher
+from .waiting import wait_until
 
 SECONDS = 10
 LIMIT = 1000
@@ -184,6 +185,7 @@ def test_a_message_that_cannot_be_published_does_not_hold_up_the_others(
     platform.wait_for(lambda: platform.value("stuck") == 1)
     assert platform.relay.problem() == "1 messages in the outbox cannot be published"
     assert "1 stuck" in platform.relay.status()
+    assert platform.value("failures_total") == 1
     stuck = [event for event in events if event.get("outcome") == "stuck"]
     assert [("error", "b")] == [(event["log_level"], event["message_id"]) for event in stuck]
 
@@ -280,17 +282,17 @@ def test_a_stop_leaves_what_is_not_published_in_the_outbox(platform: Platform) -
 def test_a_new_row_is_published_at_once_and_not_at_the_next_look(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Given a relay that has looked, and looks by itself much later only
     monkeypatch.setattr(relay_module, "POLL_SECONDS", 600)
-    platform.relay.start()
-    platform.wait_for(lambda: platform.value("broker_connected") == 1)
-
     platform.outbox.put("a")
+    platform.relay.start()
+    wait_until(lambda: not platform.outbox.rows)
+    platform.outbox.put("b")
+
     platform.relay.wake()
 
-    ended = monotonic() + SECONDS
-    while platform.outbox.rows:
-        assert monotonic() < ended
-        Event().wait(0.005)
+    wait_until(lambda: not platform.outbox.rows)
+    assert platform.publisher.published == ["a", "b"]
 
 
 def test_rows_of_others_are_found_without_being_woken(
@@ -300,10 +302,7 @@ def test_rows_of_others_are_found_without_being_woken(
     platform.relay.start()
     platform.outbox.put("a")
 
-    ended = monotonic() + SECONDS
-    while platform.outbox.rows:
-        assert monotonic() < ended
-        Event().wait(0.005)
+    wait_until(lambda: not platform.outbox.rows)
 
 
 @pytest.mark.parametrize(

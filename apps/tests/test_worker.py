@@ -261,6 +261,7 @@ class TestFailures:
         assert ["Error: MySQL: away; 2 messages are kept and tried again"] == [
             event["event"] for event in events
         ]
+        assert bench.counted("failures") == 1
 
         # And when it is back, they are processed, together, in their first attempt
         bench.process.error = bench.process.problem = None

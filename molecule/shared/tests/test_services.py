@@ -19,9 +19,18 @@ from tests.helpers.services import (
     users,
 )
 from tests.helpers.shop import Shop
+from tests.helpers.waiting import wait_until
 
 RELEASES = "/opt/skillupworks/releases"
 MOST_EXPOSURE = 1.5
+PROCESSED = "skillupworks_consumer_processed_total"
+# of these, one order that nothing goes wrong with is one
+OF_EACH_ORDER = (
+    "skillupworks_consumer_received_total",
+    PROCESSED,
+    "skillupworks_consumer_handler_seconds_count",
+    "skillupworks_order_seconds_count",
+)
 GREP = "grep --text --count --fixed-strings --file=/dev/fd/9"
 
 
@@ -212,3 +221,43 @@ def test_a_service_tells_monitoring_how_it_is(services: list[Service], path: str
         assert " 200 " in head.splitlines()[0], str(service)
         if path == "/metrics":
             assert "# TYPE skillupworks_" in body
+
+
+def test_an_order_is_counted_where_it_is_relayed_and_where_it_is_processed(
+    shop: Shop, payment: Service, processors: list[Service]
+) -> None:
+    """Once on its way, on whichever host; and what says how a service is now says so."""
+    relayed, before = payment.metrics(), processed(processors)
+    shop.buy("Linux")
+    wait_until("it is counted", lambda: processed(processors)[PROCESSED] > before[PROCESSED])
+    after = processed(processors)
+    grown = {name: after[name] - before[name] for name in before}
+    # as many calls of the handler as there were orders, since there was no other
+    assert grown == dict.fromkeys(before, 1)
+
+    published = relayed["skillupworks_outbox_published_total"] + 1
+    wait_until(
+        "its message is counted as confirmed, and no other waits",
+        lambda: (
+            payment.metrics()["skillupworks_outbox_published_total"] == published
+            and payment.metrics()["skillupworks_outbox_depth"] == 0
+        ),
+    )
+    assert payment.metrics()["skillupworks_outbox_broker_connected"] == 1
+    for service in processors:
+        wait_until(f"{service} has nothing in hand", lambda each=service: not in_hand(each))  # type: ignore[misc]
+        assert service.metrics()["skillupworks_consumer_connected"] == 1, str(service)
+
+
+def processed(services: list[Service]) -> dict[str, float]:
+    """Return what order processors count of each order, over all of them."""
+    counted = [service.metrics() for service in services]
+    return {name: sum(each[name] for each in counted) for name in OF_EACH_ORDER}
+
+
+def in_hand(service: Service) -> float:
+    """Return how many messages a consumer has, and how many wait for one."""
+    metrics = service.metrics()
+    names = ("skillupworks_consumer_in_flight", "skillupworks_consumer_queue_length")
+    assert set(names) <= set(metrics)
+    return sum(metrics[name] for name in names)

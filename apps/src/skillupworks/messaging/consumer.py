@@ -53,7 +53,7 @@ class Consumer:
         self._metrics = metrics
         self._notifier = notifier
         self._crew = Crew(broker, declaration, metrics, self._on_worker_ended)
-        self._watchdog = Watchdog(notifier, self._crew.hung)
+        self._watchdog = Watchdog(notifier, lambda: self._crew.hung(self._session))
         self._hung: str | None = None
         self._stopping = Event()
         self._deadline = 0.0

@@ -10,13 +10,15 @@ from skillupworks.messaging.declaration import Declaration
 from skillupworks.messaging.mailbox import Mailbox
 from skillupworks.messaging.metrics import ConsumerMetrics
 from skillupworks.messaging.publisher import Publisher
+from skillupworks.messaging.session import Session
 from skillupworks.messaging.sidetrack import Sidetrack
 from skillupworks.messaging.topology import declare
 from skillupworks.messaging.worker import Worker
 
 __all__ = ["Crew"]
 
-# an attempt that takes longer is taken for hung: the watchdog is no longer fed
+# An attempt that takes longer is taken for hung, and so are messages of which nothing has come for
+# so long although nothing is known to be in the way: the watchdog is no longer fed.
 HANDLER_LIMIT_SECONDS = 300.0
 
 # RabbitMQ's own limit: what it has delivered it takes back, whatever it is set to
@@ -34,6 +36,8 @@ class Crew:
         ended: Callable[[], None],
     ) -> None:
         self.mailbox = Mailbox()
+        # how far the work was when it was last seen to go on, and when that was
+        self._progress: tuple[int, float] | None = None
         topology, delays = declaration.topology, declaration.retry_delays
 
         def sidetrack() -> Sidetrack:
@@ -74,8 +78,25 @@ class Crew:
         """Return why messages are kept and tried again, or None."""
         return next((trouble for worker in self._workers if (trouble := worker.trouble())), None)
 
-    def hung(self) -> str | None:
-        """Return what hangs, or None."""
-        if all(worker.busy_seconds() < HANDLER_LIMIT_SECONDS for worker in self._workers):
+    def hung(self, session: Session | None) -> str | None:
+        """Return what hangs, or None; to be asked every few seconds, with the present session.
+
+        A handler, or a worker outside of it, as on a journal that takes nothing: then messages of
+        the session are in flight, and none is settled or attempted. Who waits for a database, or
+        for messages, does not hang.
+        """
+        if any(worker.busy_seconds() >= HANDLER_LIMIT_SECONDS for worker in self._workers):
+            return f"the handler has not ended for {HANDLER_LIMIT_SECONDS:.0f} s"
+        if session is None or not session.in_flight or self.trouble():
+            self._progress = None
             return None
-        return f"the handler has not ended for {HANDLER_LIMIT_SECONDS:.0f} s"
+        now = monotonic()
+        steps = session.settled + sum(worker.attempts for worker in self._workers)
+        if self._progress is None or self._progress[0] != steps:
+            self._progress = steps, now
+        if now - self._progress[1] < HANDLER_LIMIT_SECONDS:
+            return None
+        return (
+            f"{session.in_flight} messages are in flight, and nothing has come of them for"
+            f" {HANDLER_LIMIT_SECONDS:.0f} s"
+        )

@@ -57,6 +57,7 @@ class Worker(Generic[M]):
         self._trouble: str | None = None
         self._began: float | None = None
         self.processed = 0
+        self.attempts = 0
         self.crash: BaseException | None = None
         self.done = Event()
         self._thread = Thread(target=self._run, name="worker", daemon=True)
@@ -199,6 +200,7 @@ class Worker(Generic[M]):
     def _attempt(self) -> Iterator[None]:
         """Say for how long the block has run: it may hang."""
         self._began = monotonic()
+        self.attempts += 1
         try:
             yield
         finally:

@@ -3,10 +3,13 @@
 import json
 import shlex
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.helpers.hosts import Platform
 from tests.helpers.waiting import wait_until
@@ -69,6 +72,16 @@ class Service:
         )
         output: str = self.platform[self.host].run("bash -c %s", script).stdout
         return output
+
+    def metrics(self) -> dict[str, float]:
+        """Return the sum of each of its metrics over all labels, by the sample's name."""
+        sums: dict[str, float] = defaultdict(float)
+        for family in text_string_to_metric_families(
+            self.http("/metrics").partition("\r\n\r\n")[2]
+        ):
+            for sample in family.samples:
+                sums[sample.name] += sample.value
+        return sums
 
     def wait_until_ready(self, seconds: float = 45) -> None:
         """Return when the service says that it works."""
