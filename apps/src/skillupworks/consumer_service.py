@@ -41,8 +41,9 @@ log = structlog.get_logger()
 M = TypeVar("M")
 
 MAX_DELAY_SECONDS = 86_400
-# after the last message, for all parts at once: within the unit's TimeoutStopSec
-PARTS_SECONDS = 5.0
+# after the last message, for all parts at once: within the unit's TimeoutStopSec, of which the
+# consumer takes up to 25 s
+PARTS_SECONDS = 3.0
 
 
 class ConsumerSettings(BrokerSettings, DatabaseSettings):

@@ -4,9 +4,11 @@ import argparse
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from time import monotonic
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -27,6 +29,8 @@ log = structlog.get_logger()
 
 # systemd does not restart a unit that ends with it (RestartPreventExitStatus=78)
 EX_CONFIG = os.EX_CONFIG
+# a request or a commit that waits for a database longer than a stop may take
+EXIT_SECONDS = 1.0
 
 ServiceSettings = TypeVar("ServiceSettings", bound=Settings)
 
@@ -52,7 +56,26 @@ class Service(Generic[ServiceSettings]):
 
 
 def run(service: Service[ServiceSettings]) -> int:
-    """Do what the command line says and return the exit status: 0, 1, or 78 for wrong settings."""
+    """Do what the command line says and return the exit status: 0, 1, or 78 for wrong settings.
+
+    Ends the process by itself when threads that began here have not ended EXIT_SECONDS later: at
+    its own end Python would wait for them for as long as they take.
+    """
+    others = set(threading.enumerate())
+    status = _run(service)
+    deadline = monotonic() + EXIT_SECONDS
+    for thread in (mine := [each for each in threading.enumerate() if each not in others]):
+        if not thread.daemon:
+            thread.join(max(0.0, deadline - monotonic()))
+    if left := [thread.name for thread in mine if thread.is_alive() and not thread.daemon]:
+        log.warning(f"Not waited for, they are still at work: {', '.join(left)}")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
+
+
+def _run(service: Service[ServiceSettings]) -> int:
     options = _parse(service)
     if options.version:
         sys.stdout.write(f"{service.name} {version('skillupworks')}\n")
