@@ -28,7 +28,7 @@ from benchmarks.shop_load.steps import Step, step_of
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 PICTURE = HERE.parents[2] / "docs" / "shop_load.png"
-RATES = (10, 20, 40, 60, 80, 100, 130, 160, 200, 250, 300, 400)
+RATES = (20, 50, 100, 200, 300, 400, 500, 600, 800, 1000)
 PAUSE_SECONDS = 3.0
 
 
