@@ -3,19 +3,22 @@
 import json
 import os
 import shutil
+import time
 import uuid
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
 from lab.command import run
-from lab.errors import HostError
+from lab.errors import CommandError, HostError
 from lab.inventory import Host, Lab
 from lab.paths import STATE, guest_directory, lab_directory, mounts_below
 
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 LOCAL_CA = Path("/usr/local/share/ca-certificates")
 RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+# longer than any single tool works in a guest's file system that is being made
+BUSY_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def destroy_guest(lab: str, host: str) -> None:
     """Unmount and delete a guest's file system and record; nothing happens where none is."""
     directory = guest_directory(lab, host)
     for point in mounts_below(directory):
-        run(["umount", str(point)])
+        _unmount(point)
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -103,6 +106,20 @@ def check_address(lab: Lab) -> None:
                 f"host {host.name} exists with address {record.address}, the inventory says "
                 f"{host.address}: take lab {lab.name!r} down first"
             )
+
+
+def _unmount(point: Path) -> None:
+    """Unmount a file system, once what a killed `up` has left at work in it has ended."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            run(["umount", str(point)])
+        except CommandError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _mount(directory: Path, image: Path) -> None:

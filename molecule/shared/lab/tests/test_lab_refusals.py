@@ -1,6 +1,7 @@
 """What cannot work is refused before anything is made; what fails half-way is taken back."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +88,17 @@ def test_down_cleans_up_after_a_killed_up(
     kill_up_when(neighbour, reached)
 
     neighbour.down()
+
+    assert left_behind(before) == {}
+
+
+def test_down_waits_for_what_a_killed_up_has_left_at_work(neighbour: LabRunner) -> None:
+    """Given a tool that is still busy in a guest's file system, it is unmounted after that."""
+    before = machine_state()
+    root = neighbour.directory / "guests/gamma/root"
+    kill_up_when(neighbour, root.is_mount)
+    with subprocess.Popen(["sleep", "1"], cwd=root):
+        neighbour.down()
 
     assert left_behind(before) == {}
 
