@@ -116,6 +116,19 @@ def test_an_order_that_somebody_else_settles_stays_in_the_trace_of_its_request(
     assert message.headers == {"traceparent": traceparent}
 
 
+def test_an_order_that_an_earlier_release_began_is_in_the_trace_of_who_goes_on_with_it(
+    shop: Shop,
+) -> None:
+    shop.pay(TIMEOUT)  # outside of a trace, as if nothing were kept of it
+    traceparent = trace.accept(None)
+
+    with trace.traced(traceparent):
+        shop.pay(TIMEOUT)
+
+    (message,) = shop.store.messages
+    assert message.headers == {"traceparent": traceparent}
+
+
 def test_a_request_that_is_repeated_in_another_trace_leaves_the_order_in_the_first(
     shop: Shop,
 ) -> None:

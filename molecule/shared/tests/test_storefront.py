@@ -380,19 +380,25 @@ def test_a_bank_that_answers_late_is_waited_for(somebody: Visitor, card: str) ->
     expect(somebody.page.locator("[data-state=processed]")).to_be_visible(timeout=180_000)
 
 
+def pay_without_an_answer(somebody: Visitor) -> None:
+    """Pay, so that the payment arrives and its answer does not; until the window has other ones."""
+
+    def lose(route: Any) -> None:
+        route.fetch()
+        route.abort()
+
+    somebody.page.route("**/api/payment/payments", lose)
+    somebody.pay()
+    expect(somebody.page.get_by_text("you pay once only")).to_be_visible()
+
+
 def test_a_payment_without_an_answer_is_finished_before_another_one(somebody: Visitor) -> None:
     """Its answer is lost, the cart changes, the page is loaded anew: it is paid once."""
     page = somebody.page
     somebody.put("Git")
     somebody.fill_in()
 
-    def lose(route: Any) -> None:
-        route.fetch()
-        route.abort()
-
-    page.route("**/api/payment/payments", lose)
-    somebody.pay()
-    expect(page.get_by_text("you pay once only")).to_be_visible()
+    pay_without_an_answer(somebody)
     page.unroute_all(behavior="ignoreErrors")
     somebody.put("Linux")
     page.goto(somebody.url + "/checkout")
@@ -496,13 +502,7 @@ def test_a_payment_is_nobody_elses_and_its_owner_is_told(somebody: Visitor) -> N
     somebody.put("Git")
     somebody.fill_in()
 
-    def lose(route: Any) -> None:
-        route.fetch()
-        route.abort()
-
-    page.route("**/api/payment/payments", lose)
-    somebody.pay()
-    expect(page.get_by_text("you pay once only")).to_be_visible()
+    pay_without_an_answer(somebody)
     page.goto("about:blank")
     page.unroute_all(behavior="ignoreErrors")
     page.context.clear_cookies()

@@ -7,6 +7,7 @@ from typing import assert_never
 import structlog
 
 from skillupworks.errors import StoreUnavailableError
+from skillupworks.runtime import trace
 from skillupworks.shop.gateway import CANCELLED, Captured, Declined, Outcome, Pending
 from skillupworks.shop.payment_attempt import ABANDONED, Attempt, PaymentStore
 from skillupworks.shop.payment_message import order_message
@@ -57,7 +58,9 @@ class Settlement:
 
     def _captured(self, attempt: Attempt) -> Attempt:
         payment = replace(attempt.payment, state=OrderState.PAID)
-        if not self._store.paid(payment, order_message(payment, attempt.traceparent)):
+        # one that an earlier release began has no trace of its own
+        traceparent = attempt.traceparent or trace.current()
+        if not self._store.paid(payment, order_message(payment, traceparent)):
             now = self._now(attempt)
             if now.payment.state is OrderState.REJECTED:
                 log.error(
