@@ -33,11 +33,8 @@ def shares(stacks: Sequence[str]) -> dict[str, float]:
     `stacks` are the lines of py-spy's raw format, outermost frame first. The shares add up to 1;
     without a sample of work there are none.
     """
-    spent: Counter[str] = Counter()
-    for frames, count in _busy(stacks):
-        spent[_area(frames)] += count
-    total = sum(spent.values())
-    return {area: count / total for area, count in spent.most_common()}
+    spent = _by_area(stacks)
+    return {area: count / spent.total() for area, count in spent.most_common()}
 
 
 def summary(stacks: Sequence[str]) -> str:
@@ -45,17 +42,15 @@ def summary(stacks: Sequence[str]) -> str:
     own: Counter[str] = Counter()
     whole: Counter[str] = Counter()
     threads: Counter[str] = Counter()
-    areas: Counter[str] = Counter()
     for frames, count in _busy(stacks):
         threads[next((frame for frame in frames if frame.startswith("thread")), "")] += count
-        areas[_area(frames)] += count
         own[frames[-1]] += count
         for frame in {_function(frame) for frame in frames if not frame.startswith("thread")}:
             whole[frame] += count
     total = sum(own.values())
     return "\n".join(
         (
-            *_table("by area", areas.most_common(), total),
+            *_table("by area", _by_area(stacks).most_common(), total),
             *_table("by thread", threads.most_common(), total),
             *_table("own time, by line", own.most_common(TOP), total),
             *_table("with what it calls, by function", whole.most_common(2 * TOP), total),
@@ -70,6 +65,14 @@ def _busy(stacks: Iterable[str]) -> Iterator[tuple[list[str], int]]:
         frames = stack.split(";")
         if not any(name in frames[-1] for name in IDLE):
             yield frames, int(count)
+
+
+def _by_area(stacks: Iterable[str]) -> Counter[str]:
+    """Return the count of each area's samples."""
+    spent: Counter[str] = Counter()
+    for frames, count in _busy(stacks):
+        spent[_area(frames)] += count
+    return spent
 
 
 def _area(frames: Sequence[str]) -> str:
