@@ -18,6 +18,10 @@ log = structlog.get_logger()
 # requests that are being answered at a stop may take this long
 GRACE_SECONDS = 15
 
+# A connection may idle for this long. Longer than in the proxy before us, which then is who ends
+# it: a request that meets our end would be lost, and may be one that must not be repeated.
+IDLE_SECONDS = 75
+
 # returns what hangs, or None
 Hung = Callable[[], str | None]
 
@@ -70,6 +74,7 @@ class _Server(uvicorn.Server):
                 proxy_headers=False,
                 log_config=None,
                 server_header=False,
+                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
