@@ -1,6 +1,5 @@
 """The command line and life of a service: check, migrate or serve, and what status it ends with."""
 
-import argparse
 import os
 import signal
 import sys
@@ -126,7 +125,19 @@ def wait_for_stop(stop: Callable[[], None], ended: "SimpleQueue[str]") -> None:
         stop()
 
 
-def _parse(service: Service[ServiceSettings]) -> argparse.Namespace:
+@dataclass(frozen=True)
+class _Options:
+    check_config: bool = False
+    migrate: bool = False
+    version: bool = False
+
+
+def _parse(service: Service[ServiceSettings]) -> _Options:
+    if not sys.argv[1:]:
+        return _Options()
+    # 300 kB that who serves need not have for all its life
+    import argparse  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(prog=service.name, description=service.description)
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
@@ -139,8 +150,7 @@ def _parse(service: Service[ServiceSettings]) -> argparse.Namespace:
             help="bring the database's schema up to date, and exit",
         )
     action.add_argument("--version", action="store_true", help="print the version, and exit")
-    parser.set_defaults(migrate=False)
-    return parser.parse_args()
+    return _Options(**vars(parser.parse_args()))
 
 
 def _say(line: str, *, plain: bool) -> None:

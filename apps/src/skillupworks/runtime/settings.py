@@ -38,7 +38,8 @@ class Settings(BaseModel):
     What concerns several fields is checked in a model validator that raises ConfigurationError.
     """
 
-    model_config = ConfigDict(frozen=True, validate_default=True)
+    # Of all these classes a service makes one: the others' validators would take half a megabyte.
+    model_config = ConfigDict(frozen=True, validate_default=True, defer_build=True)
 
 
 class BrokerSettings(Settings):
