@@ -46,6 +46,10 @@ how RHEL's programs behave. Where they differ: MySQL is MariaDB, without `cachin
 MongoDB is the lab's stand-in, with accounts; Python is 3.11; SELinux is off, and its programs only
 note what they were asked.
 
+`make test` runs `site.yml` on such hosts, a second time without a change, and the tests of what a
+distribution decides, an order among them; `make el9` runs all tests that the hosts with Debian 13
+have, from the same files.
+
 {parts}
 ## SELinux
 

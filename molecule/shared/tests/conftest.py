@@ -40,11 +40,33 @@ LATE = (
     "tests/test_reboot",
 )
 
+# What the distribution's packages, units and paths decide, and one order through all of it.
+SYSTEM = {
+    f"test_{name}.py"
+    for name in (
+        "broker",
+        "check_mode",
+        "database",
+        "firewall",
+        "hosts",
+        "mongodb",
+        "operator_tools",
+        "passwords",
+        "place_order",
+        "redis",
+        "reboot",
+        "seed_chapter",
+        "services",
+    )
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests, and run those that disturb the platform last."""
     for item in items:
         item.add_marker("hosts")
+        if item.path.name in SYSTEM:
+            item.add_marker("system")
     items.sort(
         key=lambda item: next(
             (

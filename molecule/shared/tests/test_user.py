@@ -661,7 +661,7 @@ def test_the_journal_says_what_happened_and_nothing_personal(
         "the logout is in the journal",
         lambda: "DELETE /sessions/current 204" in journal.since(service.host, "user", cursor),
     )
-    export = f"journalctl --unit=user --after-cursor='{cursor}' --output=export"
+    export = f"journalctl --unit=user --cursor='{cursor}' --output=export"
     written = service.run(export)
     assert f"USER_ID={user_id}" in written
     for secret in (visitor.email, "example.com", PASSWORD, "wrong horse", token, "argon2"):

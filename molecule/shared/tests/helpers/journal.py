@@ -79,9 +79,11 @@ class Journal:
 
     def since(self, host: str, unit: str, cursor: str) -> list[str]:
         """Return the lines of a unit after a cursor, see `cursor`."""
+        # not --after-cursor: with matches, journalctl before 253 passes over one entry too many
         return [
             str(entry["MESSAGE"])
-            for entry in self._read(host, f"--unit={unit} --after-cursor='{cursor}'")
+            for entry in self._read(host, f"--unit={unit} --cursor='{cursor}'")
+            if entry["__CURSOR"] != cursor
         ]
 
     def cursor(self, host: str) -> str:
