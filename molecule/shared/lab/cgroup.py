@@ -1,5 +1,6 @@
 """The cgroup trees in which guests are kept apart and found again."""
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,8 +39,20 @@ def processes_in(directories: Iterable[Path]) -> list[int]:
     return sorted(pids - {0})
 
 
-def remove_cgroups(directories: Iterable[Path]) -> None:
-    """Remove these cgroups and all below, which hold no process any more; idempotent."""
+def remove_cgroups(directories: Iterable[Path]) -> bool:
+    """Remove these cgroups and all below; idempotent.
+
+    False where a process is still in one of them, or has come into it meanwhile: what a killed
+    command left at work moves itself there, and no earlier look has seen it.
+    """
     for directory in directories:
         for path, _, _ in os.walk(directory, topdown=False):
-            Path(path).rmdir()
+            try:
+                Path(path).rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                return False
+    return True

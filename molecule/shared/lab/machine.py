@@ -75,9 +75,13 @@ class Machine:
             # What ran the guest now tidies up and ends by itself.
             rest = dict.fromkeys(self._supervisor.processes(self._host), 0)
             _signal_and_wait(rest, deadline - time.monotonic())
-        while pids := self._supervisor.processes(self._host):
-            _signal_and_wait(dict.fromkeys(pids, signal.SIGKILL), 1)
-        self._supervisor.remove(self._host)
+        while True:
+            while pids := self._supervisor.processes(self._host):
+                _signal_and_wait(dict.fromkeys(pids, signal.SIGKILL), 1)
+            if self._supervisor.remove(self._host):
+                break
+            # What came in since the last look shows at the next one.
+            time.sleep(0.01)
         self._tidy()
 
     def _tidy(self) -> None:

@@ -41,8 +41,8 @@ class Supervisor(Protocol):
     def processes(self, host: str) -> list[int]:
         """Return the PIDs of all that the guest runs and of what runs the guest."""
 
-    def remove(self, host: str) -> None:
-        """Forget a guest whose processes have ended; idempotent."""
+    def remove(self, host: str) -> bool:
+        """Forget a guest; False where one of its processes has not ended; idempotent."""
 
     def hosts(self) -> set[str]:
         """Return the guests known to the supervisor."""
@@ -86,9 +86,9 @@ class ShellSupervisor:
         """See Supervisor."""
         return processes_in(self._directories(host))
 
-    def remove(self, host: str) -> None:
+    def remove(self, host: str) -> bool:
         """See Supervisor."""
-        remove_cgroups(self._directories(host))
+        return remove_cgroups(self._directories(host))
 
     def hosts(self) -> set[str]:
         """See Supervisor."""
@@ -135,10 +135,11 @@ class SystemdSupervisor:
         group = self._show(host, "ControlGroup").lstrip("/")
         return processes_in([tree / group for tree in hierarchies()] if group else [])
 
-    def remove(self, host: str) -> None:
+    def remove(self, host: str) -> bool:
         """See Supervisor."""
         if self.active(host):
             run(["systemctl", "stop", self._unit(host)])
+        return True
 
     def hosts(self) -> set[str]:
         """See Supervisor."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.cgroup import hierarchies, remove_cgroups
 from lab.errors import GuestError, HostError
 from lab.machine import Machine
 from lab.operations import up
@@ -101,6 +102,20 @@ def test_down_waits_for_what_a_killed_up_has_left_at_work(neighbour: LabRunner) 
         neighbour.down()
 
     assert left_behind(before) == {}
+
+
+def test_a_guest_is_forgotten_only_when_nothing_of_it_is_left(tmp_path: Path) -> None:
+    """Given a process that came into a guest's cgroup late, the cgroup stays until it has ended."""
+    group = hierarchies()[0] / f"skillupworks-selftest-{tmp_path.name}"
+    group.mkdir()
+    with subprocess.Popen(["sleep", "60"]) as late:
+        (group / "cgroup.procs").write_text(str(late.pid))
+        assert not remove_cgroups([group])
+        late.kill()
+    wait_until(lambda: remove_cgroups([group]))
+
+    assert not group.exists()
+    assert remove_cgroups([group])
 
 
 def test_up_goes_on_after_a_killed_up(neighbour: LabRunner) -> None:
