@@ -337,6 +337,9 @@ async def run(settings: Json) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     for _ in range(600):
+        # Told to end, or without the engine, which is told too, there is nothing to wait for.
+        if stop.is_set() or engine.returncode is not None:
+            break
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", ENGINE_PORT)
             writer.close()
@@ -355,11 +358,10 @@ async def run(settings: Json) -> int:
     ends = {asyncio.create_task(stop.wait()), asyncio.create_task(engine.wait())}
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     server.close()
-    if engine.returncode is not None:
-        return 1
-    engine.terminate()
-    await engine.wait()
-    return 0
+    if engine.returncode is None:
+        engine.terminate()
+        await engine.wait()
+    return 0 if stop.is_set() else 1
 
 
 def read_settings(file: Path) -> Json:
