@@ -35,7 +35,11 @@ such as Fedora's or an older packaging, a role or a report; *unconfirmed* is nei
 - *only reviewed*: no role names it, or no test looks at it.
 
 `make el9-mutations` makes one mistake at a time in the roles' `vars/RedHat.yml` and reports which
-ones were noticed.
+ones were noticed. On 2026-11-23 the unit tests noticed all 34, in 78 s. The same mistakes were made
+before plays on contract hosts that were converged already (`--mend`, see the program's head): 19 of
+the 31 that were tried ended the play. The other twelve name what a host gets once only, such as a
+package that is there, and need hosts made anew. A wrong path in MongoDB's repository leaves a file
+with which dnf does nothing more: delete `/etc/yum.repos.d/mongodb-org.repo` on the host.
 
 ## Contract hosts
 
